@@ -1,0 +1,111 @@
+// A remote node as seen from here: whether it is connected, the links and monitors that cross to it, and what
+// waits for the connection. `dist/channel` implements the connection itself.
+import type { Atom } from '../terms/atom.js';
+import type { Pid } from '../terms/pid.js';
+import type { Reference } from '../terms/reference.js';
+import type { Term } from '../terms/term.js';
+import type { Process } from './process.js';
+
+/** How a process is named on the node that has it: by pid or by registered name. */
+export type Watched = Pid | Atom;
+
+/** One live connection. Each method writes one signal, in order, and never blocks. */
+export interface DistChannel {
+  readonly node: Atom;
+  /** The peer's creation, from its handshake. */
+  readonly creation: number;
+  /** The negotiated `DFLAG_*` bits: what both sides have. */
+  readonly flags: bigint;
+  /** Whether both sides are visible (`PUBLISHED`). */
+  readonly visible: boolean;
+  /** Different for each connection of this node. */
+  readonly connectionId: number;
+  /** Whether more waits to be written than `busyLimit`; senders without `asyncDist` are then refused. */
+  readonly busy: boolean;
+  /** Resolves when the connection is no longer busy, or is gone. */
+  drained(): Promise<void>;
+  send(from: Pid, to: Pid, message: Term): void;
+  regSend(from: Pid, name: Atom, message: Term): void;
+  aliasSend(from: Pid, alias: Reference, message: Term): void;
+  link(from: Pid, to: Pid): void;
+  unlink(id: bigint, from: Pid, to: Pid): void;
+  unlinkAck(id: bigint, from: Pid, to: Pid): void;
+  /** A link's exit signal. */
+  exit(from: Pid, to: Pid, reason: Term): void;
+  /** `exit/2`. */
+  exit2(from: Pid, to: Pid, reason: Term): void;
+  monitor(watcher: Pid, watched: Watched, ref: Reference): void;
+  demonitor(watcher: Pid, watched: Watched, ref: Reference): void;
+  monitorExit(watched: Watched, watcher: Pid, ref: Reference, reason: Term): void;
+  groupLeader(leader: Pid, to: Pid): void;
+  spawnRequest(
+    ref: Reference,
+    from: Pid,
+    leader: Pid,
+    mfa: readonly [Atom, Atom],
+    args: readonly Term[],
+    options: readonly Term[],
+  ): void;
+  spawnReply(ref: Reference, to: Pid, flags: number, result: Pid | Atom): void;
+  /** Closes the connection; `reason` is that of the nodedown. */
+  close(reason: Term, text?: string): void;
+}
+
+/** A link between a local and a remote process. Inactive: unlinked here, `unlinkId` not acknowledged yet. */
+export interface RemoteLink {
+  readonly local: Process;
+  readonly remote: Pid;
+  active: boolean;
+  unlinkId: bigint;
+}
+
+/** A remote process watches a local one. */
+export interface RemoteWatcher {
+  readonly local: Process;
+  readonly watched: Watched;
+  readonly watcher: Pid;
+  readonly ref: Reference;
+}
+
+/** A spawn request that waits for its reply. */
+export interface PendingSpawn {
+  readonly ref: Reference;
+  readonly requester: Process;
+  readonly link: boolean;
+  readonly monitor: boolean;
+  /** First element of the reply message, `spawn_reply` unless told otherwise; undefined: no message. */
+  readonly replyTag: Term | undefined;
+}
+
+export type Signal = (channel: DistChannel) => void;
+
+/** Signals kept for a node whose connection is being set up; more are dropped. */
+export const MAX_PENDING_SIGNALS = 100_000;
+
+export class DistEntry {
+  readonly node: Atom;
+  /** The connection, when it is up. */
+  channel: DistChannel | undefined;
+  /** Signals that wait for the connection, while one is being set up. */
+  pending: Signal[] | undefined;
+  /** By `localPid.key + remotePid.key`. */
+  readonly links: Map<string, RemoteLink> = new Map();
+  /** Monitors of local processes on remote ones, by reference key. */
+  readonly monitors: Map<string, Process> = new Map();
+  /** Monitors of remote processes on local ones: the same reference may be used twice. */
+  readonly watchers: Map<string, RemoteWatcher[]> = new Map();
+  readonly spawns: Map<string, PendingSpawn> = new Map();
+
+  constructor(node: Atom) {
+    this.node = node;
+  }
+
+  /** Writes the signal now, or when the connection is up. False: there is neither. */
+  signal(signal: Signal): boolean {
+    if (this.channel !== undefined) signal(this.channel);
+    else if (this.pending !== undefined) {
+      if (this.pending.length < MAX_PENDING_SIGNALS) this.pending.push(signal);
+    } else return false;
+    return true;
+  }
+}

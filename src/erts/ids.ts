@@ -1,0 +1,33 @@
+// Identifiers of this node: none is used twice while the creation is the same.
+import { randomBytes } from 'node:crypto';
+import type { Atom } from '../terms/atom.js';
+import { Pid } from '../terms/pid.js';
+import { Reference } from '../terms/reference.js';
+
+/** Numbers stay below 2^15, which every release takes; the serial grows. */
+const NUMBERS = 2 ** 15;
+
+export class Ids {
+  readonly #node: Atom;
+  readonly #creation: number;
+  #pids = 0;
+  #references = randomBytes(4).readUInt32BE();
+
+  constructor(node: Atom, creation: number) {
+    this.#node = node;
+    this.#creation = creation;
+  }
+
+  /** A new pid. Number 0 is avoided: it is `init`'s on BEAM. */
+  pid(): Pid {
+    this.#pids += 1;
+    if (this.#pids % NUMBERS === 0) this.#pids += 1;
+    return new Pid(this.#node, this.#pids % NUMBERS, Math.floor(this.#pids / NUMBERS), this.#creation);
+  }
+
+  /** A new reference of three words, the first within 18 bits as those of BEAM. */
+  reference(): Reference {
+    const n = this.#references++;
+    return new Reference(this.#node, this.#creation, [n % 0x40000, Math.floor(n / 0x40000) % 2 ** 32, 0]);
+  }
+}

@@ -1,0 +1,53 @@
+// A process's queue of messages: first in, first out, or the first that matches.
+import type { Term } from '../terms/term.js';
+
+export class Mailbox {
+  #queue: Term[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  push(message: Term): void {
+    this.#queue.push(message);
+  }
+
+  /** The oldest message, taken out. */
+  shift(): Term | undefined {
+    if (this.#head === this.#queue.length) return undefined;
+    const message = this.#queue[this.#head];
+    this.#queue[this.#head++] = 0; // lets the message be collected
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    } else if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return message;
+  }
+
+  /** What `match` made of the oldest message for which it gave a value; that message is taken out. */
+  take<T>(match: (message: Term) => T | undefined): T | undefined {
+    for (let i = this.#head; i < this.#queue.length; i++) {
+      const value = match(this.#queue[i] as Term);
+      if (value !== undefined) {
+        if (i === this.#head) this.shift();
+        else this.#queue.splice(i, 1);
+        return value;
+      }
+    }
+    return undefined;
+  }
+
+  /** A copy of what waits, oldest first. */
+  toArray(): Term[] {
+    return this.#queue.slice(this.#head);
+  }
+
+  clear(): void {
+    this.#queue = [];
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,257 @@
+// One node's tables: processes, registered names, aliases, remote nodes. Everything a process does passes here.
+//
+// Nothing here knows of sockets or bytes: a signal to a remote process goes to a `DistEntry`, whose connection
+// `dist/channel` implements; whether to dial is `connector`'s decision.
+import { ErlangError } from '../errors.js';
+import { Atom, atom } from '../terms/atom.js';
+import { Pid } from '../terms/pid.js';
+import { Reference } from '../terms/reference.js';
+import type { Term } from '../terms/term.js';
+import { Tuple, tuple } from '../terms/tuple.js';
+import { type DistChannel, DistEntry } from './dist_entry.js';
+import { Ids } from './ids.js';
+import { type Log, silent } from './log.js';
+import type { NameService } from './name_service.js';
+import { type AliasMode, type Destination, Process, type ProcessMain, type SpawnOptions } from './process.js';
+import { Register } from './register.js';
+import * as signal from './signal.js';
+import { type Clock, realClock } from './timer.js';
+
+export interface SystemOptions {
+  readonly node: Atom;
+  /** u32, at least 4, different at each start of a node name. */
+  readonly creation: number;
+  readonly log?: Log;
+  readonly clock?: Clock;
+}
+
+/** A node came or went. On `down` all exits and DOWNs of the connection have been delivered already. */
+export type NodeEvent =
+  | { readonly type: 'up'; readonly node: Atom; readonly channel: DistChannel }
+  | { readonly type: 'down'; readonly node: Atom; readonly channel: DistChannel; readonly reason: Term };
+
+/** Processes woken in one turn of the event loop before sockets get their turn. */
+const WAKES_PER_TURN = 2000;
+
+export class System {
+  readonly node: Atom;
+  readonly creation: number;
+  readonly ids: Ids;
+  readonly clock: Clock;
+  readonly registered: Register = new Register();
+  /** Resolvers of `{global, Name}` (key `global`) and `{via, Module, Name}` (key: the module's name). */
+  readonly nameServices: Map<string, NameService> = new Map();
+  /** Listeners of nodeup and nodedown, called in order of subscription. */
+  readonly nodeListeners: Set<(event: NodeEvent) => void> = new Set();
+  log: Log;
+  /**
+   * Called when a signal needs a node that is not connected: begins to dial and returns true, or returns false.
+   * It ends with `connectionUp` or `connectionFailed`. `net_kernel` sets it.
+   */
+  connector: (entry: DistEntry) => boolean = () => false;
+  /** What a remote spawn request for `Module:Function(Args)` runs; `kernel/code` sets it. */
+  remoteMain: (module: Atom | boolean, fun: Atom | boolean, args: readonly Term[]) => ProcessMain = undef;
+  readonly #processes = new Map<string, Process>();
+  readonly #aliases = new Map<string, { readonly process: Process; readonly mode: AliasMode }>();
+  readonly #entries = new Map<Atom, DistEntry>();
+  #wakes = 0;
+  #delayed: (() => void)[] | undefined;
+
+  constructor(options: SystemOptions) {
+    this.node = options.node;
+    this.creation = options.creation;
+    this.ids = new Ids(options.node, options.creation);
+    this.clock = options.clock ?? realClock;
+    this.log = options.log ?? silent;
+  }
+
+  // --- processes ---------------------------------------------------------------------------------------------
+
+  /** Starts a process; it runs after the caller's turn. Throws `ErlangError` `badarg` if its name is taken. */
+  spawn(main: ProcessMain, options: SpawnOptions = {}): Process {
+    const process = new Process(this, this.ids.pid(), options);
+    this.#processes.set(process.pid.key, process);
+    if (options.name !== undefined && !this.registered.register(options.name, process)) {
+      this.#processes.delete(process.pid.key);
+      throw new ErlangError(atom('badarg'), [], `the name ${options.name.name} is taken`);
+    }
+    if (options.link !== undefined) signal.link(options.link, process.pid);
+    queueMicrotask(() => void process.run(main));
+    return process;
+  }
+
+  /** The living local process of that pid. */
+  process(pid: Pid): Process | undefined {
+    return this.#processes.get(pid.key);
+  }
+
+  /** The living local process of that name. */
+  whereis(name: Atom): Process | undefined {
+    return this.registered.whereis(name);
+  }
+
+  processes(): Process[] {
+    return [...this.#processes.values()];
+  }
+
+  /** @internal */
+  forget(process: Process): void {
+    this.#processes.delete(process.pid.key);
+    if (process.registeredName !== undefined) this.registered.unregister(process.registeredName);
+    for (const key of process.aliases) this.#aliases.delete(key);
+    process.aliases.clear();
+  }
+
+  /** Runs `wake` now, or after the sockets had their turn when much was woken already. @internal */
+  wake(wake: () => void): void {
+    if (this.#delayed !== undefined) {
+      this.#delayed.push(wake);
+      return;
+    }
+    if (this.#wakes === 0) setImmediate(() => this.#turn());
+    if (++this.#wakes <= WAKES_PER_TURN) wake();
+    else this.#delayed = [wake];
+  }
+
+  #turn(): void {
+    this.#wakes = 0;
+    const delayed = this.#delayed;
+    this.#delayed = undefined;
+    for (const wake of delayed ?? []) this.wake(wake);
+  }
+
+  // --- messages ----------------------------------------------------------------------------------------------
+
+  /** Sends a message from `from`; a receiver that is not there loses it. */
+  send(from: Pid, to: Destination, message: Term): void {
+    if (to instanceof Pid) {
+      if (to.node === this.node) this.process(to)?.deliver(message);
+      else this.connectedEntry(to.node)?.signal((channel) => channel.send(from, to, message));
+    } else if (to instanceof Atom) this.registered.whereis(to)?.deliver(message);
+    else if (to instanceof Reference) {
+      if (to.node === this.node) this.aliasArrived(to, message);
+      else this.connectedEntry(to.node)?.signal((channel) => channel.aliasSend(from, to, message));
+    } else {
+      const [name, node] = to.elements;
+      if (to.elements.length !== 2 || !(name instanceof Atom) || !(node instanceof Atom)) {
+        throw new ErlangError(
+          atom('badarg'),
+          [],
+          'a message goes to a pid, a name, {Name, Node} or an alias',
+        );
+      }
+      if (node === this.node) this.registered.whereis(name)?.deliver(message);
+      else this.connectedEntry(node)?.signal((channel) => channel.regSend(from, name, message));
+    }
+  }
+
+  /** The node a destination is on. */
+  nodeOf(to: Destination): Atom {
+    if (to instanceof Pid || to instanceof Reference) return to.node;
+    return to instanceof Tuple ? (to.elements[1] as Atom) : this.node;
+  }
+
+  /** Whether the connection to a destination's node has too much waiting to be written. */
+  busy(to: Destination): boolean {
+    if (to instanceof Atom) return false;
+    const node = this.nodeOf(to);
+    return node !== this.node && this.#entries.get(node)?.channel?.busy === true;
+  }
+
+  /** A message to one of our aliases; inactive ones drop it. @internal */
+  aliasArrived(alias: Reference, message: Term): void {
+    const known = this.#aliases.get(alias.key);
+    if (known === undefined) return;
+    if (known.mode === 'reply_demonitor') signal.demonitor(known.process, alias);
+    known.process.deliver(message);
+  }
+
+  /** @internal */
+  addAlias(process: Process, ref: Reference, mode: AliasMode): void {
+    this.#aliases.set(ref.key, { process, mode });
+    process.aliases.add(ref.key);
+  }
+
+  /** @internal */
+  removeAlias(process: Process, ref: Reference): void {
+    this.#aliases.delete(ref.key);
+    process.aliases.delete(ref.key);
+  }
+
+  // --- remote nodes ------------------------------------------------------------------------------------------
+
+  /** What is known of a node, connected or not. */
+  distEntry(node: Atom): DistEntry {
+    let entry = this.#entries.get(node);
+    if (entry === undefined) {
+      entry = new DistEntry(node);
+      this.#entries.set(node, entry);
+    }
+    return entry;
+  }
+
+  /** The entry of a node that is connected or being connected now; undefined if it cannot be. */
+  connectedEntry(node: Atom): DistEntry | undefined {
+    const entry = this.distEntry(node);
+    if (entry.channel !== undefined || entry.pending !== undefined) return entry;
+    entry.pending = [];
+    if (this.connector(entry)) return entry;
+    entry.pending = undefined;
+    return undefined;
+  }
+
+  /** The live connections. */
+  channels(): DistChannel[] {
+    return [...this.#entries.values()].flatMap((entry) => entry.channel ?? []);
+  }
+
+  /** The visible connected nodes: `nodes/0`. */
+  nodes(): Atom[] {
+    return this.channels()
+      .filter((channel) => channel.visible)
+      .map((channel) => channel.node);
+  }
+
+  /** A connection is ready: nodeup first, then what waited for it. */
+  connectionUp(channel: DistChannel): void {
+    const entry = this.distEntry(channel.node);
+    const waiting = entry.pending ?? [];
+    entry.pending = undefined;
+    entry.channel = channel;
+    for (const send of waiting) send(channel);
+    this.#tell({ type: 'up', node: channel.node, channel });
+  }
+
+  /** Dialling failed: what waited is lost, links and monitors end with `noconnection`. */
+  connectionFailed(node: Atom): void {
+    const entry = this.distEntry(node);
+    if (entry.channel !== undefined || entry.pending === undefined) return;
+    entry.pending = undefined;
+    signal.connectionLost(entry);
+  }
+
+  /** A connection is gone: exits and DOWNs first, then nodedown. A connection that is not the node's current one is ignored. */
+  connectionDown(channel: DistChannel, reason: Term): void {
+    const entry = this.distEntry(channel.node);
+    if (entry.channel !== channel) return;
+    entry.channel = undefined;
+    signal.connectionLost(entry);
+    this.#tell({ type: 'down', node: channel.node, channel, reason });
+  }
+
+  #tell(event: NodeEvent): void {
+    for (const listener of [...this.nodeListeners]) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.log('error', `a listener of node events failed: ${String(error)}`, { node: event.node.name });
+      }
+    }
+  }
+}
+
+function undef(module: Atom | boolean, fun: Atom | boolean, args: readonly Term[]): ProcessMain {
+  return () => {
+    throw new ErlangError(atom('undef'), [tuple(module, fun, args, [])]);
+  };
+}

@@ -1,0 +1,2 @@
+// The public API of otpnode, written by hand.
+export * from './errors.js';

@@ -1,0 +1,76 @@
+// The floors of ARCHITECTURE.md, enforced: a file imports its own floor and the floors named for it, nothing else.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+
+const SRC = 'src';
+
+/** Folder → the folders and files it may import beside itself. `errors` holds only classes and is for all. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  errors: ['terms'],
+  bytes: [],
+  terms: [],
+  etf: ['bytes', 'terms'],
+  syntax: ['terms'],
+  erts: ['terms'],
+  dist: ['bytes', 'terms', 'etf', 'syntax', 'erts'],
+  stdlib: ['terms', 'etf', 'syntax', 'erts'],
+  kernel: ['terms', 'etf', 'syntax', 'erts', 'dist', 'stdlib'],
+  runtime_tools: ['terms', 'erts', 'stdlib', 'kernel'],
+  distro: ['index'],
+  cli: [
+    'index',
+    'bytes',
+    'terms',
+    'etf',
+    'syntax',
+    'dist/epmd',
+    'dist/dist_header',
+    'dist/fragment',
+    'dist/control',
+    'kernel/config',
+  ],
+  node: ['bytes', 'terms', 'etf', 'syntax', 'erts', 'dist', 'stdlib', 'kernel', 'runtime_tools'],
+  index: ['terms', 'etf', 'syntax', 'erts', 'dist', 'stdlib', 'kernel', 'runtime_tools', 'node'],
+};
+
+/** Third-party package → the one file that may import it. */
+const DOORS: Record<string, string> = {
+  pino: 'kernel/logger',
+  yargs: 'cli/flags',
+  'epmd-client': 'dist/erl_epmd',
+  'erlang-term-format': 'cli/inspect',
+};
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.ts'));
+const importsOf = (file: string): string[] =>
+  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+    (m) => m[1] as string,
+  );
+
+for (const file of files) {
+  const floor = (file.includes('/') ? file.split('/')[0] : file.replace('.ts', '')) as string;
+  test(`src/${file} imports only what its floor may`, () => {
+    const allowed = MAY_IMPORT[floor];
+    assert.ok(allowed !== undefined, `src/${file} is on no floor`);
+    for (const specifier of importsOf(file)) {
+      if (specifier.startsWith('node:')) {
+        assert.ok(floor !== 'erts' || specifier !== 'node:net', `${file} imports ${specifier}`);
+        continue;
+      }
+      if (!specifier.startsWith('.')) {
+        const name = specifier.startsWith('@') ? specifier : (specifier.split('/')[0] as string);
+        assert.equal(
+          DOORS[name],
+          file.replace('.ts', ''),
+          `${file} is not the door of the package ${specifier}`,
+        );
+        continue;
+      }
+      const target = relative(SRC, join(SRC, dirname(file), specifier)).replace(/\.js$/, '');
+      const ok = ['errors', floor, ...allowed].some((a) => target === a || target.startsWith(`${a}/`));
+      assert.ok(ok, `src/${file} imports ${target}`);
+    }
+  });
+}
