@@ -1,0 +1,105 @@
+// A socket during the handshake: whole messages in and out, then handed over to the connection with every byte
+// that already came. Used over TCP (2-byte lengths) and TLS (4-byte lengths).
+import type { Socket } from 'node:net';
+import { PacketReader } from '../bytes/packet.js';
+import { ConnectionError } from '../errors.js';
+import type { HandshakeIo } from './dist_util.js';
+
+/** Far above any handshake message: a name has at most 255 bytes. */
+const MAX_MESSAGE = 4096;
+
+export class DistSocket implements HandshakeIo {
+  readonly address: string;
+  /** Called once, when the connection is handed over or gone. */
+  onDone: () => void = () => {};
+  readonly #socket: Socket;
+  readonly #packets: PacketReader;
+  #waiting: { resolve: (message: Buffer) => void; reject: (error: Error) => void } | undefined;
+  #failure: Error | undefined;
+  #handedOver = false;
+
+  /** `socket` must be paused and connected. */
+  constructor(socket: Socket, lengthBytes: 2 | 4) {
+    this.#socket = socket;
+    this.#packets = new PacketReader(lengthBytes, MAX_MESSAGE);
+    this.address = addressOf(socket);
+    socket.pause();
+    socket.on('data', this.#data);
+    socket.on('close', this.#closed);
+    // Stays for good: without a listener an error of the socket would end the whole process.
+    socket.on('error', (error) => {
+      this.#failure ??= error;
+    });
+    if (socket.destroyed) this.#closed();
+  }
+
+  send(message: Buffer): void {
+    if (this.#socket.destroyed) return;
+    const length = Buffer.alloc(this.#packets.lengthBytes);
+    length.writeUIntBE(message.length, 0, length.length);
+    this.#socket.write(Buffer.concat([length, message]));
+  }
+
+  /** One at a time. Nothing is read from the socket while nobody waits. */
+  recv(): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#serve();
+      if (this.#waiting !== undefined) this.#socket.resume();
+    });
+  }
+
+  /**
+   * Ends the handshake: the paused socket and the bytes that came after the last message. The first frames often
+   * share a segment with the ack, so `rest` comes before anything that the socket still reads.
+   */
+  handOver(): { socket: Socket; rest: Buffer } {
+    this.#handedOver = true;
+    this.#socket.pause();
+    this.#socket.off('data', this.#data);
+    this.#socket.off('close', this.#closed);
+    this.onDone();
+    return { socket: this.#socket, rest: this.#packets.rest() };
+  }
+
+  /** Closes it at once, after what was sent. */
+  close(): void {
+    this.#socket.destroySoon();
+  }
+
+  #data = (chunk: Buffer): void => {
+    this.#packets.push(chunk);
+    this.#serve();
+  };
+
+  #closed = (): void => {
+    const cause = this.#failure;
+    const why =
+      cause === undefined ? 'the peer closed the connection' : `the connection broke: ${cause.message}`;
+    this.#failure = new ConnectionError('closed', this.address, why, cause);
+    if (!this.#handedOver) this.onDone();
+    this.#serve();
+  };
+
+  /** Gives the waiting reader its message, or tells it why none will come. */
+  #serve(): void {
+    if (this.#waiting === undefined) return;
+    const { resolve, reject } = this.#waiting;
+    try {
+      const message = this.#packets.next();
+      if (message !== undefined) resolve(message);
+      else if (this.#failure instanceof ConnectionError) reject(this.#failure);
+      else return;
+    } catch (error) {
+      reject(error as Error);
+    }
+    this.#waiting = undefined;
+    this.#socket.pause();
+  }
+}
+
+/** `host:port` of the other end; IPv6 in brackets. */
+export function addressOf(socket: Socket): string {
+  const host = socket.remoteAddress ?? 'unknown';
+  return `${host.includes(':') ? `[${host}]` : host}:${socket.remotePort ?? 0}`;
+}

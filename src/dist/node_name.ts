@@ -1,0 +1,60 @@
+// Node names: `Name@Host`, which of them a system of short or of long names may dial, and the allow list.
+import { isIP } from 'node:net';
+
+/** Whether hosts are written without a dot (`-sname`) or with one (`-name`). */
+export type NameMode = 'shortnames' | 'longnames';
+
+export interface NameParts {
+  /** What EPMD knows. */
+  readonly name: string;
+  readonly host: string;
+}
+
+/** What the handshake can carry: printable ASCII. Latin-1 and UTF-8 peers read anything else differently. */
+const PRINTABLE = /^[!-~]+$/;
+/** What OTP lets a node call itself. */
+const NAME_HEAD = /^[0-9A-Za-z_-]+$/;
+/** `MAX_ATOM_CHARACTERS`: a node name is an atom. */
+const MAX_NAME = 255;
+
+/** The two parts of a node name; undefined unless there is exactly one `@` with something printable on each side. */
+export function splitNode(node: string): NameParts | undefined {
+  const [name, host, more] = node.split('@');
+  if (more !== undefined || !name || !host || node.length > MAX_NAME || !PRINTABLE.test(node))
+    return undefined;
+  return { name, host };
+}
+
+/** Whether it can stand before the `@` of a name of our own. */
+export function isNameHead(name: string): boolean {
+  return NAME_HEAD.test(name);
+}
+
+/** Whether it can stand behind the `@`. */
+export function isHost(host: string): boolean {
+  return host.length <= MAX_NAME && PRINTABLE.test(host) && !host.includes('@');
+}
+
+/** Why a system of that mode cannot reach the host, with the cure; undefined if it can. */
+export function hostProblem(host: string, mode: NameMode): string | undefined {
+  if (mode === 'shortnames' && host.includes('.')) {
+    return `this node uses short names (-sname), the host ${host} has a dot: start both nodes with -name`;
+  }
+  if (mode === 'longnames' && !host.includes('.') && isIP(host) === 0) {
+    return `this node uses long names (-name), the host ${host} has no dot: start both nodes with -sname, or use a full host name`;
+  }
+  return undefined;
+}
+
+/**
+ * Whether an allow list (`net_kernel:allow/1`) has the node, its host, or its name with an `@` behind it.
+ * `node` may be a host alone, as a peer sends that asks for a name.
+ */
+export function isAllowed(node: string, allowed: readonly string[]): boolean {
+  const at = node.indexOf('@');
+  const host = node.slice(at + 1);
+  const name = at < 0 ? undefined : node.slice(0, at);
+  return allowed.some(
+    (entry) => entry === node || entry === host || (name !== undefined && entry === `${name}@`),
+  );
+}

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, connect as netConnect } from 'node:net';
+import { test } from 'node:test';
+import { DEFAULT_DFLAGS } from '../../src/dist/dflags.js';
+import type { DistSocket } from '../../src/dist/dist_socket.js';
+import { handshakeOtherStarted, handshakeWeStarted } from '../../src/dist/dist_util.js';
+import { connect, listen } from '../../src/dist/inet_tcp_dist.js';
+import { atom } from '../../src/terms/atom.js';
+
+const LOOPBACK = '127.0.0.1';
+const side = { flags: DEFAULT_DFLAGS, creation: 5, cookie: () => 'c' };
+
+test('a handshake over TCP, and the first frames in the same segment as the ack', async () => {
+  const listener = await listen({ host: LOOPBACK });
+  const incoming = new Promise<DistSocket>((resolve) => listener.accept(resolve));
+  const dialled = await connect(LOOPBACK, listener.port);
+  const accepted = await incoming;
+  const answered = handshakeOtherStarted(accepted, { ...side, ourName: 'b@h', accept: () => 'ok' }).then(
+    () => {
+      // Written in the same turn as the ack: TCP puts both into one segment.
+      const { socket } = accepted.handOver();
+      socket.write(Buffer.from('first frame'));
+      return socket;
+    },
+  );
+  await handshakeWeStarted(dialled, { ...side, ourName: 'a@h', node: atom('b@h') });
+  const { socket, rest } = dialled.handOver();
+  let received = rest.toString();
+  socket.on('data', (chunk) => {
+    received += chunk.toString();
+  });
+  socket.resume();
+  const peer = await answered;
+  peer.end();
+  await once(socket, 'close');
+  assert.equal(received, 'first frame');
+  await listener.close();
+});
+
+test('a handshake whose every byte comes alone', async () => {
+  const listener = await listen({ host: LOOPBACK });
+  const incoming = new Promise<DistSocket>((resolve) => listener.accept(resolve));
+  // A proxy that passes on single bytes, each in its own turn.
+  const proxy = createServer(async (near) => {
+    const far = netConnect(listener.port, LOOPBACK);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      to.setNoDelay(true);
+      void (async () => {
+        for await (const chunk of from) {
+          for (const byte of chunk as Buffer) {
+            to.write(Buffer.of(byte));
+            await new Promise(setImmediate);
+          }
+        }
+        to.end();
+      })();
+    }
+  }).listen(0, LOOPBACK);
+  await once(proxy, 'listening');
+  const dialled = await connect(LOOPBACK, (proxy.address() as AddressInfo).port);
+  const answered = incoming.then((socket) =>
+    handshakeOtherStarted(socket, { ...side, ourName: 'b@h', accept: () => 'ok' }),
+  );
+  const result = await handshakeWeStarted(dialled, { ...side, ourName: 'a@h', node: atom('b@h') });
+  assert.equal(result.node.name, 'b@h');
+  assert.equal((await answered).node.name, 'a@h');
+  dialled.close();
+  (await incoming).close();
+  proxy.close();
+  await listener.close();
+});
+
+test('what connects before the node is ready is held, unread, and served afterwards', async () => {
+  const listener = await listen({ host: LOOPBACK });
+  const dialled = await connect(LOOPBACK, listener.port);
+  dialled.send(Buffer.from('early'));
+  await new Promise(setImmediate);
+  const first = await new Promise<DistSocket>((resolve) => listener.accept(resolve));
+  assert.equal((await first.recv()).toString(), 'early');
+  dialled.close();
+  first.close();
+  await listener.close();
+});
+
+test('connections over the limit of handshakes are closed', async () => {
+  const listener = await listen({ host: LOOPBACK, maxHandshakes: 1 });
+  const first = await connect(LOOPBACK, listener.port);
+  const second = await connect(LOOPBACK, listener.port);
+  await assert.rejects(second.recv(), { code: 'closed' });
+  first.close();
+  await listener.close();
+});
+
+test('a message longer than any of the handshake is refused before it is read', async () => {
+  const listener = await listen({ host: LOOPBACK });
+  const incoming = new Promise<DistSocket>((resolve) => listener.accept(resolve));
+  const raw = netConnect(listener.port, LOOPBACK);
+  raw.write(Buffer.from('ffff', 'hex'));
+  const accepted = await incoming;
+  await assert.rejects(accepted.recv(), { code: 'too_large' });
+  raw.destroy();
+  accepted.close();
+  await listener.close();
+});
+
+test('the first free port of the range is taken, and a full range is an error that says so', async () => {
+  const first = await listen({ host: LOOPBACK });
+  const next = await listen({ host: LOOPBACK, portMin: first.port, portMax: first.port + 20 });
+  assert.ok(next.port > first.port && next.port <= first.port + 20);
+  await assert.rejects(listen({ host: LOOPBACK, portMin: first.port }), {
+    code: 'unreachable',
+    message: /is in use: choose others with inet_dist_listen_min/,
+  });
+  await first.close();
+  await next.close();
+});
+
+test('an IPv6 listener and an IPv6 connection', async () => {
+  const listener = await listen({ family: 6, host: '::1' });
+  const incoming = new Promise<DistSocket>((resolve) => listener.accept(resolve));
+  const dialled = await connect('::1', listener.port, { family: 6 });
+  assert.match(dialled.address, /^\[::1\]:\d+$/);
+  dialled.close();
+  (await incoming).close();
+  await listener.close();
+});
+
+test('nobody there: an error with the address, at once', async () => {
+  const listener = await listen({ host: LOOPBACK });
+  await listener.close();
+  await assert.rejects(connect(LOOPBACK, listener.port), { name: 'ConnectionError', code: 'unreachable' });
+});
