@@ -9,6 +9,9 @@ import type { Process } from './process.js';
 /** How a process is named on the node that has it: by pid or by registered name. */
 export type Watched = Pid | Atom;
 
+/** `DFLAG_ALIAS`: the peer's processes may be sent messages by alias, and ours. */
+export const ALIAS_FLAG: bigint = 1n << 35n;
+
 /** One live connection. Each method writes one signal, in order, and never blocks. */
 export interface DistChannel {
   readonly node: Atom;

@@ -1,9 +1,24 @@
 // Where the runtime's log events go: a sink that the node sets; silent until then.
+import type { Pid } from '../terms/pid.js';
+import type { Term } from '../terms/term.js';
 
 export type LogLevel = 'emergency' | 'alert' | 'critical' | 'error' | 'warning' | 'notice' | 'info' | 'debug';
 
+/** What an event of a process carries beside its text: for sinks that pass it on to other nodes. */
+export interface LogOrigin {
+  readonly pid: Pid;
+  readonly groupLeader: Pid | undefined;
+  /** The event as an Erlang report (a map or a list of pairs), when it has that form. */
+  readonly report?: Term;
+}
+
 /** A log sink. `text` is one line for a person; `fields` are for machines and hold no secret. */
-export type Log = (level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>) => void;
+export type Log = (
+  level: LogLevel,
+  text: string,
+  fields?: Readonly<Record<string, unknown>>,
+  origin?: LogOrigin,
+) => void;
 
 /** Drops everything. */
 export const silent: Log = () => {};

@@ -5,6 +5,7 @@
 import { ConnectionError, ErlangError, Exit, OtpnodeError, Thrown } from '../errors.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { binary } from '../terms/binary.js';
+import { ImproperList } from '../terms/list.js';
 import type { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
@@ -53,6 +54,8 @@ export const KILL: Atom = atom('kill');
 export const KILLED: Atom = atom('killed');
 export const NOPROC: Atom = atom('noproc');
 export const NOCONNECTION: Atom = atom('noconnection');
+/** References of given-up requests that a process remembers; the oldest are forgotten. */
+const MAX_DROPPED_REPLIES = 1000;
 const DOWN = atom('DOWN');
 const EXIT = atom('EXIT');
 
@@ -87,6 +90,7 @@ export class Process {
   unlinkCounter = 0n;
   readonly #timers = new Set<unknown>();
   readonly #abort = new AbortController();
+  #dropped: Set<string> | undefined;
   #waiter: Waiter | undefined;
   #exitReason: Term | undefined;
 
@@ -115,6 +119,12 @@ export class Process {
   /** Aborted when this process exits. */
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** The processes and peers' processes it is linked to. */
+  linkedPids(): Pid[] {
+    const local = [...this.links].map((process) => process.pid);
+    return [...local, ...[...this.remoteLinks].filter((known) => known.active).map((known) => known.remote)];
   }
 
   /** Whether it waits for a message now. */
@@ -172,8 +182,33 @@ export class Process {
     this.#check();
   }
 
+  /**
+   * Drops the answer `{Ref, _}` or `{[alias | Ref], _}` of a request that was given up, when it comes: some
+   * servers answer to the pid although the request named an alias.
+   */
+  dropReply(ref: Reference): void {
+    this.#dropped ??= new Set();
+    if (this.#dropped.size >= MAX_DROPPED_REPLIES) {
+      for (const oldest of this.#dropped) {
+        this.#dropped.delete(oldest);
+        break;
+      }
+    }
+    this.#dropped.add(ref.key);
+  }
+
+  #isDropped(message: Term, dropped: Set<string>): boolean {
+    if (!(message instanceof Tuple) || message.elements.length !== 2) return false;
+    const [tag] = message.elements;
+    const ref = tag instanceof ImproperList ? tag.tail : tag;
+    if (!(ref instanceof Reference) || !dropped.delete(ref.key)) return false;
+    if (dropped.size === 0) this.#dropped = undefined;
+    return true;
+  }
+
   /** Puts a message into the mailbox or hands it to the waiting receive. @internal Use `send`. */
   deliver(message: Term): void {
+    if (this.#dropped !== undefined && this.#isDropped(message, this.#dropped)) return;
     const waiter = this.#waiter;
     if (waiter === undefined) {
       if (this.alive) this.mailbox.push(message);
@@ -209,15 +244,20 @@ export class Process {
    * `busy_dist_port` when too much waits for the receiver's connection: use `sendAndDrain` then.
    */
   send(to: Destination, message: Term): void {
-    this.#check();
-    if (!this.asyncDist && this.system.busy(to)) {
-      throw new ConnectionError(
-        'busy_dist_port',
-        this.system.nodeOf(to).name,
-        `cannot send to ${this.system.nodeOf(to).name}: its connection is busy; use sendAndDrain()`,
-      );
-    }
+    this.throwIfBusy(to);
     this.system.send(this.pid, to, message);
+  }
+
+  /** Throws `ConnectionError` `busy_dist_port` when too much waits for the connection to `to`. */
+  throwIfBusy(to: Destination): void {
+    this.#check();
+    if (this.asyncDist || !this.system.busy(to)) return;
+    const node = this.system.nodeOf(to).name;
+    throw new ConnectionError(
+      'busy_dist_port',
+      node,
+      `cannot send to ${node}: its connection is busy; use sendAndDrain()`,
+    );
   }
 
   /** `send`, when the connection is not busy any more. */

@@ -30,8 +30,11 @@ export type NodeEvent =
   | { readonly type: 'up'; readonly node: Atom; readonly channel: DistChannel }
   | { readonly type: 'down'; readonly node: Atom; readonly channel: DistChannel; readonly reason: Term };
 
-/** Processes woken in one turn of the event loop before sockets get their turn. */
-const WAKES_PER_TURN = 2000;
+/** Wake-ups and messages handled in one turn of the event loop before sockets get their turn. */
+const WORK_PER_TURN = 2000;
+/** A turn also ends after so long; the clock is read once per so many pieces of work. */
+const TURN_MS = 10;
+const CLOCK_EVERY = 32;
 
 export class System {
   readonly node: Atom;
@@ -54,7 +57,8 @@ export class System {
   readonly #processes = new Map<string, Process>();
   readonly #aliases = new Map<string, { readonly process: Process; readonly mode: AliasMode }>();
   readonly #entries = new Map<Atom, DistEntry>();
-  #wakes = 0;
+  #work = 0;
+  #turnBegan = 0;
   #delayed: (() => void)[] | undefined;
 
   constructor(options: SystemOptions) {
@@ -102,23 +106,35 @@ export class System {
     process.aliases.clear();
   }
 
-  /** Runs `wake` now, or after the sockets had their turn when much was woken already. @internal */
+  /** Runs `wake` now, or after the sockets had their turn when much was done already. @internal */
   wake(wake: () => void): void {
-    if (this.#delayed !== undefined) {
-      this.#delayed.push(wake);
-      return;
-    }
-    if (this.#wakes === 0) setImmediate(() => this.#turn());
-    if (++this.#wakes <= WAKES_PER_TURN) wake();
-    else this.#delayed = [wake];
+    if (this.#delayed !== undefined) this.#delayed.push(wake);
+    else if (this.spent()) this.#delayed = [wake];
+    else wake();
   }
 
-  #turn(): void {
-    this.#wakes = 0;
+  /**
+   * Counts one piece of work of this turn of the event loop. True: enough is done; whoever goes on in a loop
+   * is to `yield`, so that sockets and timers get their turn.
+   */
+  spent(): boolean {
+    if (this.#work === 0) {
+      this.#turnBegan = performance.now();
+      setImmediate(this.#nextTurn);
+    }
+    this.#work += 1;
+    if (this.#work % CLOCK_EVERY === 0 && performance.now() - this.#turnBegan > TURN_MS) {
+      this.#work = WORK_PER_TURN;
+    }
+    return this.#work > WORK_PER_TURN;
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#work = 0;
     const delayed = this.#delayed;
     this.#delayed = undefined;
     for (const wake of delayed ?? []) this.wake(wake);
-  }
+  };
 
   // --- messages ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,260 @@
+// System messages: what any process behind a name answers to `{system, {Pid, Tag}, Request}`, as OTP's sys.erl.
+//
+// A behaviour describes itself by a `SystemTarget`; the answers are formed here. Debug functions of a caller
+// cannot run here: `install` and `replace_state` are refused, the rest is kept as OTP keeps it.
+import { Exit } from '../errors.js';
+import type { Process } from '../erts/process.js';
+import { Atom, atom } from '../terms/atom.js';
+import { charlist } from '../terms/binary.js';
+import type { Pid } from '../terms/pid.js';
+import type { Term } from '../terms/term.js';
+import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import { callAs, type From, parseFrom, reply, type ServerRef } from './gen.js';
+
+/** What the system messages of a process ask of it. */
+export interface SystemTarget {
+  readonly self: Process;
+  readonly parent: Pid | undefined;
+  /** The callback module, as `get_status` names it. */
+  readonly module: Atom;
+  readonly debug: Debug;
+  suspended: boolean;
+  /** The state as an Erlang term. */
+  stateTerm(): Term;
+  /** The last element of `get_status`. */
+  misc(): Term;
+  /** Ends the process by throwing, as its behaviour does. */
+  terminate(reason: Term): Promise<never>;
+}
+
+/** What `sys:trace`, `sys:log` and `sys:statistics` switched on. */
+export interface Debug {
+  /** Whether anything is on: the only thing a behaviour's loop looks at. */
+  active: boolean;
+  trace: boolean;
+  /** The latest events, oldest first; undefined: off. */
+  log: Term[] | undefined;
+  logSize: number;
+  statistics: { since: Date; reductions: number; in: number; out: number } | undefined;
+}
+
+const SYSTEM = atom('system');
+const OK = atom('ok');
+const ERROR = atom('error');
+const GET = atom('get');
+const PRINT = atom('print');
+const DEBUG = atom('debug');
+const TERMINATE = atom('terminate');
+const REPLACE_STATE = atom('replace_state');
+const CHANGE_CODE = atom('change_code');
+const UNKNOWN = atom('unknown_system_msg');
+const NO_STATISTICS = atom('no_statistics');
+const MAX_LOG_SIZE = 1000;
+
+export function newDebug(): Debug {
+  return { active: false, trace: false, log: undefined, logSize: 10, statistics: undefined };
+}
+
+/** The sender and the request of `{system, {Pid, Tag}, Request}`. */
+export function parseSystem(message: Term): { from: From; request: Term } | undefined {
+  if (!isTagged(message, SYSTEM, 3)) return undefined;
+  const from = parseFrom(message.elements[1] as Term);
+  return from === undefined ? undefined : { from, request: message.elements[2] as Term };
+}
+
+/** Answers one system message. A promise only when the process is to end: it rejects with its reason. */
+export function handleSystem(target: SystemTarget, from: From, request: Term): Promise<never> | undefined {
+  if (isTagged(request, TERMINATE, 2)) {
+    reply(target.self, from, OK);
+    return target.terminate(request.elements[1] as Term);
+  }
+  reply(target.self, from, answer(target, request));
+  return undefined;
+}
+
+function answer(target: SystemTarget, request: Term): Term {
+  if (request instanceof Atom) {
+    switch (request.name) {
+      case 'get_state':
+        return target.stateTerm();
+      case 'get_status':
+        return status(target);
+      case 'suspend':
+        target.suspended = true;
+        return OK;
+      case 'resume':
+        target.suspended = false;
+        return OK;
+    }
+  }
+  if (isTagged(request, DEBUG, 2))
+    return debug(target.debug, request.elements[1] as Term) ?? unknown(request);
+  if (isTagged(request, REPLACE_STATE, 2)) return unknown(request);
+  if (isTagged(request, CHANGE_CODE, 4)) return target.suspended ? OK : unknown(request);
+  return unknown(request);
+}
+
+function unknown(request: Term): Term {
+  return tuple(ERROR, tuple(UNKNOWN, request));
+}
+
+function status(target: SystemTarget): Term {
+  const { self } = target;
+  const dictionary = [...self.dictionary].map(([key, value]) => tuple(key, value));
+  const state = atom(target.suspended ? 'suspended' : 'running');
+  const items = [dictionary, state, target.parent ?? self.pid, debugTerm(target.debug), target.misc()];
+  return tuple(atom('status'), self.pid, tuple(atom('module'), target.module), items);
+}
+
+/** `Misc` of a behaviour's `get_status`, in the form that observer and people expect. */
+export function miscOf(target: SystemTarget, title: string, name: string): Term {
+  const log = target.debug.log ?? [];
+  return [
+    tuple(atom('header'), charlist(`Status for ${title} ${name}`)),
+    tuple(atom('data'), [
+      tuple(charlist('Status'), atom(target.suspended ? 'suspended' : 'running')),
+      tuple(charlist('Parent'), target.parent ?? target.self.pid),
+      tuple(charlist('Logged events'), log),
+    ]),
+    tuple(atom('data'), [tuple(charlist('State'), target.stateTerm())]),
+  ];
+}
+
+// --- debug options --------------------------------------------------------------------------------------------
+
+function debug(options: Debug, what: Term): Term | undefined {
+  const result = change(options, what);
+  options.active = options.trace || options.log !== undefined || options.statistics !== undefined;
+  return result;
+}
+
+function change(options: Debug, what: Term): Term | undefined {
+  if (what instanceof Atom && what.name === 'no_debug') {
+    Object.assign(options, newDebug());
+    return OK;
+  }
+  if (!(what instanceof Tuple) || !(what.elements[0] instanceof Atom)) return undefined;
+  const value = what.elements[1];
+  switch (what.elements[0].name) {
+    case 'trace':
+      if (typeof value !== 'boolean') return undefined;
+      options.trace = value;
+      return OK;
+    case 'log':
+      return log(options, value);
+    case 'statistics':
+      return statistics(options, value);
+    case 'log_to_file':
+      return value === false ? OK : tuple(ERROR, atom('open_file'));
+    case 'remove':
+      return OK;
+    default:
+      return undefined;
+  }
+}
+
+function log(options: Debug, value: Term | undefined): Term | undefined {
+  if (value === GET || value === PRINT) return value === PRINT ? OK : tuple(OK, [...(options.log ?? [])]);
+  if (value === false) {
+    options.log = undefined;
+    return OK;
+  }
+  const size = value instanceof Tuple ? value.elements[1] : value === true ? 10 : undefined;
+  if (typeof size !== 'number' || size < 1) return undefined;
+  options.logSize = Math.min(size, MAX_LOG_SIZE);
+  options.log = (options.log ?? []).slice(-options.logSize);
+  return OK;
+}
+
+function statistics(options: Debug, value: Term | undefined): Term | undefined {
+  if (value === true) {
+    options.statistics = { since: new Date(), reductions: 0, in: 0, out: 0 };
+    return OK;
+  }
+  if (value === false) {
+    options.statistics = undefined;
+    return OK;
+  }
+  if (value !== GET) return undefined;
+  const kept = options.statistics;
+  if (kept === undefined) return tuple(OK, NO_STATISTICS);
+  return tuple(OK, [
+    tuple(atom('start_time'), localTime(kept.since)),
+    tuple(atom('current_time'), localTime(new Date())),
+    tuple(atom('reductions'), kept.reductions),
+    tuple(atom('messages_in'), kept.in),
+    tuple(atom('messages_out'), kept.out),
+  ]);
+}
+
+function localTime(when: Date): Term {
+  return tuple(
+    tuple(when.getFullYear(), when.getMonth() + 1, when.getDate()),
+    tuple(when.getHours(), when.getMinutes(), when.getSeconds()),
+  );
+}
+
+function debugTerm(options: Debug): Term {
+  const items: Term[] = [];
+  if (options.trace) items.push(tuple(atom('trace'), true));
+  if (options.log !== undefined) items.push(tuple(atom('log'), tuple(options.logSize, [...options.log])));
+  if (options.statistics !== undefined) items.push(tuple(atom('statistics'), true));
+  return items;
+}
+
+/** Notes an event of a behaviour (`{in, Message}`, `{out, Message, To}`) for whatever is switched on. */
+export function debugEvent(self: Process, options: Debug, event: Tuple): void {
+  if (options.statistics !== undefined) {
+    options.statistics.reductions++;
+    if (event.elements[0] === OUT) options.statistics.out++;
+    else options.statistics.in++;
+  }
+  if (options.log !== undefined) {
+    options.log.push(event);
+    if (options.log.length > options.logSize) options.log.shift();
+  }
+  if (options.trace)
+    self.system.log('debug', `*DBG* ${self.registeredName?.name ?? self.pid.key}`, { event });
+}
+
+/** The first elements of debug events. */
+export const IN: Atom = atom('in');
+export const OUT: Atom = atom('out');
+
+// --- asking others --------------------------------------------------------------------------------------------
+
+async function ask(self: Process, server: ServerRef, request: Term, timeoutMs?: number): Promise<Term> {
+  const response = await callAs(self, SYSTEM, server, request, timeoutMs);
+  if ('reply' in response) return response.reply;
+  const why = 'error' in response ? response.error : atom('timeout');
+  throw new Exit(tuple(why, tuple(atom('sys'), atom('send_system_msg'), [server, request])));
+}
+
+/** The state of a server, here or elsewhere. Throws `Exit` as OTP's `sys` does. */
+export function getState(self: Process, server: ServerRef, timeoutMs?: number): Promise<Term> {
+  return ask(self, server, atom('get_state'), timeoutMs);
+}
+
+/** `{status, Pid, {module, Module}, Items}` of a server. */
+export function getStatus(self: Process, server: ServerRef, timeoutMs?: number): Promise<Term> {
+  return ask(self, server, atom('get_status'), timeoutMs);
+}
+
+/** Makes a server handle nothing but system messages until `resume`. */
+export async function suspend(self: Process, server: ServerRef, timeoutMs?: number): Promise<void> {
+  await ask(self, server, atom('suspend'), timeoutMs);
+}
+
+export async function resume(self: Process, server: ServerRef, timeoutMs?: number): Promise<void> {
+  await ask(self, server, atom('resume'), timeoutMs);
+}
+
+/** Ends a server in the way of its behaviour, with that reason. */
+export async function terminate(
+  self: Process,
+  server: ServerRef,
+  reason: Term,
+  timeoutMs?: number,
+): Promise<void> {
+  await ask(self, server, tuple(TERMINATE, reason), timeoutMs);
+}

@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ErlangError, Exit } from '../../src/errors.js';
+import type { Process } from '../../src/erts/process.js';
+import type { System } from '../../src/erts/system.js';
+import * as gen from '../../src/stdlib/gen.js';
+import { type GenServer, start, startLink } from '../../src/stdlib/gen_server.js';
+import * as sys from '../../src/stdlib/sys.js';
+import { type Atom, atom } from '../../src/terms/atom.js';
+import { ImproperList } from '../../src/terms/list.js';
+import { equals } from '../../src/terms/order.js';
+import type { Pid } from '../../src/terms/pid.js';
+import type { Term } from '../../src/terms/term.js';
+import { isTagged, type Tuple, tuple } from '../../src/terms/tuple.js';
+import { eventually, MemoryCluster } from '../support/memory_cluster.js';
+
+const OK = atom('ok');
+const COUNTER = atom('counter');
+
+/** Counts: `{add, N}` answers the sum; `boom` crashes; `stop` stops with an answer; `later` answers by a cast. */
+const counter: GenServer<number> = {
+  module: COUNTER,
+  init: (_self, args) => ({ state: args as number }),
+  handleCall(request, from, state, self) {
+    if (isTagged(request, atom('add'), 2)) {
+      const sum = state + (request.elements[1] as number);
+      return { state: sum, reply: sum };
+    }
+    if (request === atom('get')) return { state, reply: state };
+    if (request === atom('slow')) return Promise.resolve({ state: state + 1, reply: atom('slow') });
+    if (request === atom('stop')) return { state, reply: OK, stop: atom('normal') };
+    if (request === atom('later')) {
+      self.send(self.pid, tuple(atom('answer'), from.pid, from.tag));
+      return { state };
+    }
+    if (request === atom('never')) return { state };
+    throw new ErlangError(tuple(atom('function_clause'), request));
+  },
+  handleCast: (message, state) => ({ state: state + (message as number) }),
+  handleInfo(message, state, self) {
+    if (isTagged(message, atom('answer'), 3)) {
+      gen.reply(self, { pid: message.elements[1] as Pid, tag: message.elements[2] as Term }, atom('late'));
+    }
+    if (message === atom('timeout')) return { state: -1 };
+    return { state, ...(message === atom('wait') ? { timeoutMs: 1 } : {}) };
+  },
+};
+
+/** Runs `body` in a process of `system` and hands on what it returns or throws. */
+function inProcess<T>(system: System, body: (self: Process) => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    system.spawn(async (self) => {
+      self.trapExit = true;
+      await body(self).then(resolve, reject);
+    });
+  });
+}
+
+async function ok(result: Promise<import('../../src/stdlib/proc_lib.js').StartResult>): Promise<Pid> {
+  const started = await result;
+  assert.ok('ok' in started, 'the server starts');
+  return started.ok;
+}
+
+async function exitOf(promise: Promise<unknown>): Promise<Term> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof Exit, String(error));
+    return error.reason;
+  }
+  assert.fail('the call was to exit');
+}
+
+const same = (actual: Term | undefined, expected: Term): void =>
+  assert.ok(
+    actual !== undefined && equals(actual, expected),
+    `${JSON.stringify(actual)} is not what was expected`,
+  );
+
+test('calls, casts and infos reach their callbacks in order, an awaiting callback holds the server', async () => {
+  const system = new MemoryCluster().start('a');
+  await inProcess(system, async (self) => {
+    const pid = await ok(startLink(self, counter, 1, { name: COUNTER }));
+    gen.cast(self, COUNTER, 10);
+    assert.equal(await gen.call(self, pid, tuple(atom('add'), 5)), 16);
+    const slow = gen.sendRequest(self, pid, atom('slow'));
+    const after = gen.sendRequest(self, pid, atom('get'));
+    assert.deepEqual(await gen.receiveResponse(self, slow), { reply: atom('slow') });
+    assert.deepEqual(await gen.receiveResponse(self, after), { reply: 17 });
+    assert.equal(await gen.call(self, pid, atom('later')), atom('late'));
+    while ((await gen.call(self, pid, atom('get'))) !== -1) {
+      self.send(pid, atom('wait'));
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    assert.equal(self.monitors.size, 0);
+    assert.equal(self.aliases.size, 0);
+    assert.equal(self.mailbox.size, 0);
+  });
+});
+
+test('a call exits with the reasons of OTP', async () => {
+  const cluster = new MemoryCluster();
+  const [a, b] = [cluster.start('a'), cluster.start('b')];
+  cluster.connect(a, b);
+  await inProcess(a, async (self) => {
+    const called = (server: Term, request: Term, ...rest: Term[]): Tuple =>
+      tuple(atom('gen_server'), atom('call'), [server, request, ...rest]);
+    const nobody = tuple(atom('nobody'), b.node);
+    same(await exitOf(gen.call(self, atom('nobody'), 1)), tuple(atom('noproc'), called(atom('nobody'), 1)));
+    same(await exitOf(gen.call(self, nobody, 1, 100)), tuple(atom('noproc'), called(nobody, 1, 100)));
+    const global = tuple(atom('global'), 1);
+    same(await exitOf(gen.call(self, global, 1)), tuple(atom('noproc'), called(global, 1)));
+    const gone = tuple(atom('x'), atom('gone@127.0.0.1'));
+    same(
+      await exitOf(gen.call(self, gone, 1)),
+      tuple(tuple(atom('nodedown'), atom('gone@127.0.0.1')), called(gone, 1)),
+    );
+    same(await exitOf(gen.call(self, self.pid, 1)), tuple(atom('calling_self'), called(self.pid, 1)));
+    const pid = await ok(start(self, counter, 0));
+    same(
+      await exitOf(gen.call(self, pid, atom('boom'))),
+      tuple(tuple(tuple(atom('function_clause'), atom('boom')), []), called(pid, atom('boom'))),
+    );
+    const other = await ok(start(self, counter, 0));
+    same(
+      await exitOf(gen.call(self, other, atom('never'), 5)),
+      tuple(atom('timeout'), called(other, atom('never'), 5)),
+    );
+    assert.equal(await gen.call(self, other, atom('stop')), OK);
+    same(await exitOf(gen.call(self, other, atom('get'))), tuple(atom('noproc'), called(other, atom('get'))));
+  });
+});
+
+test('an answer that comes after the timeout is dropped, by alias and by pid', async () => {
+  const cluster = new MemoryCluster();
+  const [a, b] = [cluster.start('a'), cluster.start('b')];
+  cluster.connect(a, b);
+  for (const byPid of [false, true]) {
+    let answered = false;
+    const slow = b.spawn(async (self) => {
+      const call = gen.parseCall((await self.next()) as Term);
+      assert.ok(call !== undefined);
+      await self.next();
+      if (byPid) self.send(call.from.pid, tuple(call.from.tag, OK));
+      else gen.reply(self, call.from, OK);
+      self.send(call.from.pid, atom('done'));
+      answered = true;
+    });
+    await inProcess(a, async (self) => {
+      await exitOf(gen.call(self, slow.pid, 1, 1));
+      self.send(slow.pid, atom('go'));
+      assert.equal(await self.next(), atom('done'));
+      assert.equal(self.mailbox.size, 0);
+      assert.ok(answered);
+    });
+  }
+});
+
+test('every form of tag is echoed as it came, to the alias if it names one', async () => {
+  const system = new MemoryCluster().start('a');
+  await inProcess(system, async (self) => {
+    const pid = await ok(start(self, counter, 7));
+    const ref = self.makeRef();
+    const alias = self.alias();
+    const plain = new ImproperList([atom('alias')], alias);
+    const tags: Term[] = [
+      ref,
+      tuple(ref, system.node),
+      tuple(atom('$gen_request_id'), ref),
+      plain,
+      new ImproperList([plain], atom('other')),
+      [plain, 1, 2],
+      atom('any'),
+      [1, 2],
+    ];
+    for (const tag of tags) {
+      self.send(pid, tuple(atom('$gen_call'), tuple(self.pid, tag), atom('get')));
+      same(await self.next(), tuple(tag, 7));
+    }
+    self.unalias(alias);
+    self.send(pid, tuple(atom('$gen_call'), tuple(self.pid, plain), atom('get')));
+    self.send(pid, tuple(atom('$gen_call'), tuple(self.pid, ref), atom('get')));
+    same(await self.next(), tuple(ref, 7));
+  });
+});
+
+test('a start tells what init decided; a name is taken before and free after a failure', async () => {
+  const system = new MemoryCluster().start('a');
+  await inProcess(system, async (self) => {
+    const failing = (init: GenServer<number>['init']): GenServer<number> => ({ init });
+    const started = (init: GenServer<number>['init']) =>
+      startLink(self, failing(init), [], { name: COUNTER });
+    assert.deepEqual(await started(() => ({ ignore: true })), { ignore: true });
+    assert.deepEqual(await started(() => ({ stop: atom('bad') })), { error: atom('bad') });
+    const thrown = await started(() => {
+      throw new ErlangError(atom('badarg'));
+    });
+    assert.ok('error' in thrown);
+    same(thrown.error, tuple(atom('badarg'), []));
+    assert.equal(self.mailbox.size, 0, 'the exits of children that did not start are not seen');
+    const pid = await ok(startLink(self, counter, 0, { name: COUNTER }));
+    const again = await startLink(self, counter, 0, { name: COUNTER });
+    assert.ok('error' in again);
+    same(again.error, tuple(atom('already_started'), pid));
+    const never = await startLink(
+      self,
+      failing(() => new Promise(() => {})),
+      [],
+      { timeoutMs: 5 },
+    );
+    assert.deepEqual(never, { error: atom('timeout') });
+  });
+});
+
+test('a server ends with its parent and runs terminate', async () => {
+  const system = new MemoryCluster().start('a');
+  const ended: Term[] = [];
+  const trapping: GenServer<number> = {
+    init(self) {
+      self.trapExit = true;
+      return { state: 0 };
+    },
+    terminate: (reason) => void ended.push(reason),
+  };
+  const parent = system.spawn(async (self) => {
+    await startLink(self, trapping, [], { name: COUNTER });
+    await self.next();
+  });
+  await eventually('the server runs', () => system.whereis(COUNTER) !== undefined);
+  await eventually('the parent waits', () => parent.waiting);
+  parent.exitArrived(parent.pid, atom('shutdown'), 'exit2');
+  await eventually('the server is gone', () => system.whereis(COUNTER) === undefined);
+  assert.deepEqual(ended, [atom('shutdown')]);
+});
+
+test('multi_call tells the answers and the bad nodes in order', async () => {
+  const cluster = new MemoryCluster();
+  const [a, b, c] = [cluster.start('a'), cluster.start('b'), cluster.start('c')];
+  for (const system of [a, b]) await inProcess(system, (self) => start(self, counter, 3, { name: COUNTER }));
+  await inProcess(a, async (self) => {
+    const nodes = [c.node, a.node, atom('gone@127.0.0.1'), b.node];
+    const result = await gen.multiCall(self, nodes, COUNTER, atom('get'));
+    assert.deepEqual(result, {
+      replies: [
+        [a.node, 3],
+        [b.node, 3],
+      ],
+      bad: [c.node, nodes[2] as Atom],
+    });
+  });
+});
+
+test('system messages are answered as by a BEAM server', async () => {
+  const system = new MemoryCluster().start('a');
+  await inProcess(system, async (self) => {
+    const pid = await ok(startLink(self, counter, 7, { name: COUNTER }));
+    assert.equal(await sys.getState(self, pid), 7);
+    const status = await sys.getStatus(self, COUNTER);
+    assert.ok(isTagged(status, atom('status'), 4));
+    same(status.elements[2], tuple(atom('module'), COUNTER));
+    const items = status.elements[3] as readonly Term[];
+    assert.equal(items.length, 5);
+    assert.equal(items[1], atom('running'));
+    same(items[2], self.pid);
+    await sys.suspend(self, pid);
+    same(
+      await exitOf(gen.call(self, pid, atom('get'), 5)),
+      tuple(atom('timeout'), tuple(atom('gen_server'), atom('call'), [pid, atom('get'), 5])),
+    );
+    assert.equal(await sys.getState(self, pid), 7);
+    await sys.resume(self, pid);
+    assert.equal(await gen.call(self, pid, atom('get')), 7);
+    const ask = async (request: Term): Promise<Term> => {
+      const response = await gen.callAs(self, atom('system'), pid, request);
+      assert.ok('reply' in response);
+      return response.reply;
+    };
+    const unknown = (request: Term): Term => tuple(atom('error'), tuple(atom('unknown_system_msg'), request));
+    same(await ask(atom('nonsense')), unknown(atom('nonsense')));
+    same(await ask(tuple(atom('replace_state'), 1)), unknown(tuple(atom('replace_state'), 1)));
+    const change = tuple(atom('change_code'), COUNTER, 1, []);
+    same(await ask(change), unknown(change));
+    assert.equal(await ask(tuple(atom('debug'), tuple(atom('statistics'), true))), OK);
+    assert.equal(await ask(tuple(atom('debug'), tuple(atom('log'), true))), OK);
+    await gen.call(self, pid, atom('get'));
+    const kept = await ask(tuple(atom('debug'), tuple(atom('statistics'), atom('get'))));
+    assert.ok(isTagged(kept, OK, 2));
+    same((kept.elements[1] as readonly Term[])[3], tuple(atom('messages_in'), 1));
+    assert.equal(await ask(tuple(atom('terminate'), atom('shutdown'))), OK);
+    assert.ok(isTagged(await self.next(), atom('EXIT'), 3));
+  });
+});
+
+test('a flood of messages lets the event loop turn', async () => {
+  const system = new MemoryCluster().start('a');
+  const pid = await inProcess(system, (self) => ok(start(self, counter, 0)));
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    if (turns < 10) setImmediate(count);
+  };
+  setImmediate(count);
+  const from = system.spawn(() => {}).pid;
+  for (let i = 0; i < 30_000; i++) system.send(from, pid, tuple(atom('$gen_cast'), 1));
+  await inProcess(system, async (self) => {
+    assert.equal(await gen.call(self, pid, atom('get')), 30_000);
+  });
+  assert.equal(turns, 10);
+});
