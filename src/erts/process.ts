@@ -72,6 +72,8 @@ export class Process {
   trapExit = false;
   /** Exempt from `busy_dist_port`: for kernel services only. */
   asyncDist = false;
+  /** What a behaviour keeps of itself for others of this node. @internal */
+  behaviour: object | undefined;
   /** Messages taken so far: what `process_info` shows as reductions. */
   reductions = 0;
   /** Local processes linked to this one. @internal */

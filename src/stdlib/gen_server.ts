@@ -11,7 +11,7 @@ import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { type From, nameServiceOf, parseCall, reply, whereisServer } from './gen.js';
-import { isOrderly, type StartResult, start as startProcess } from './proc_lib.js';
+import { type InitialCall, isOrderly, type StartResult, start as startProcess } from './proc_lib.js';
 import { stateTerm } from './state_term.js';
 import {
   type Debug,
@@ -47,6 +47,8 @@ type Stepped<S> = Step<S> | Promise<Step<S>>;
 export interface GenServer<S> {
   /** The module that crash reports and `sys:get_status` name; `gen_server` by default. */
   readonly module?: Atom;
+  /** `$initial_call`: `{module, init, 1}` by default. */
+  readonly initialCall?: InitialCall;
   init(self: Process, args: Term): Init<S> | Promise<Init<S>>;
   handleCall?(request: Term, from: From, state: S, self: Process): Stepped<S>;
   handleCast?(message: Term, state: S, self: Process): Stepped<S>;
@@ -109,7 +111,7 @@ function begin<S>(
     (self, ack) => enter(self, link ? parent.pid : undefined, server, args, name, ack),
     {
       link,
-      initialCall: [server.module ?? GEN_SERVER, INIT, 1],
+      initialCall: server.initialCall ?? [server.module ?? GEN_SERVER, INIT, 1],
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     },
   );

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ErlangError, Exit } from '../../src/errors.js';
-import type { Process } from '../../src/erts/process.js';
-import type { System } from '../../src/erts/system.js';
+import { ErlangError } from '../../src/errors.js';
 import * as gen from '../../src/stdlib/gen.js';
 import { type GenServer, start, startLink } from '../../src/stdlib/gen_server.js';
 import * as sys from '../../src/stdlib/sys.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
 import { ImproperList } from '../../src/terms/list.js';
-import { equals } from '../../src/terms/order.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { isTagged, type Tuple, tuple } from '../../src/terms/tuple.js';
 import { eventually, MemoryCluster } from '../support/memory_cluster.js';
+import { exitOf, inProcess, ok, same } from '../support/process.js';
 
 const OK = atom('ok');
 const COUNTER = atom('counter');
@@ -45,38 +43,6 @@ const counter: GenServer<number> = {
     return { state, ...(message === atom('wait') ? { timeoutMs: 1 } : {}) };
   },
 };
-
-/** Runs `body` in a process of `system` and hands on what it returns or throws. */
-function inProcess<T>(system: System, body: (self: Process) => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    system.spawn(async (self) => {
-      self.trapExit = true;
-      await body(self).then(resolve, reject);
-    });
-  });
-}
-
-async function ok(result: Promise<import('../../src/stdlib/proc_lib.js').StartResult>): Promise<Pid> {
-  const started = await result;
-  assert.ok('ok' in started, 'the server starts');
-  return started.ok;
-}
-
-async function exitOf(promise: Promise<unknown>): Promise<Term> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof Exit, String(error));
-    return error.reason;
-  }
-  assert.fail('the call was to exit');
-}
-
-const same = (actual: Term | undefined, expected: Term): void =>
-  assert.ok(
-    actual !== undefined && equals(actual, expected),
-    `${JSON.stringify(actual)} is not what was expected`,
-  );
 
 test('calls, casts and infos reach their callbacks in order, an awaiting callback holds the server', async () => {
   const system = new MemoryCluster().start('a');
