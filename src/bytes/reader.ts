@@ -20,39 +20,43 @@ export class Reader {
 
   /** Throws unless `count` bytes are left: called before anything of a claimed size is allocated. */
   need(count: number): void {
-    if (count > this.end - this.offset) {
-      throw new DecodeError(
-        'truncated',
-        `${count} bytes expected at offset ${this.offset}, ${this.end - this.offset} are left`,
-        this.offset,
-      );
-    }
+    if (count > this.end - this.offset) this.#truncated(count);
+  }
+
+  #truncated(count: number): never {
+    throw new DecodeError(
+      'truncated',
+      `${count} bytes expected at offset ${this.offset}, ${this.end - this.offset} are left`,
+      this.offset,
+    );
   }
 
   u8(): number {
-    this.need(1);
+    if (this.offset >= this.end) this.#truncated(1);
     return this.bytes[this.offset++] as number;
   }
 
   u16(): number {
     this.need(2);
-    const value = this.bytes.readUInt16BE(this.offset);
-    this.offset += 2;
-    return value;
+    const { bytes, offset } = this;
+    this.offset = offset + 2;
+    return ((bytes[offset] as number) << 8) | (bytes[offset + 1] as number);
   }
 
   u32(): number {
-    this.need(4);
-    const value = this.bytes.readUInt32BE(this.offset);
-    this.offset += 4;
-    return value;
+    return this.i32() >>> 0;
   }
 
   i32(): number {
     this.need(4);
-    const value = this.bytes.readInt32BE(this.offset);
-    this.offset += 4;
-    return value;
+    const { bytes, offset } = this;
+    this.offset = offset + 4;
+    return (
+      ((bytes[offset] as number) << 24) |
+      ((bytes[offset + 1] as number) << 16) |
+      ((bytes[offset + 2] as number) << 8) |
+      (bytes[offset + 3] as number)
+    );
   }
 
   u64(): bigint {

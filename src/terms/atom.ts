@@ -52,3 +52,52 @@ export function existingAtom(name: string): Atom | boolean | undefined {
 export function atomName(value: Atom | boolean): string {
   return typeof value === 'boolean' ? String(value) : value.name;
 }
+
+// Atoms read of late, by a hash of their text: finding one here costs no string. Few, so they are held strongly.
+const RECENT = 2048;
+const LONGEST_RECENT = 64;
+const recentNames: string[] = new Array(RECENT).fill('');
+const recentAtoms: (Atom | boolean)[] = new Array(RECENT).fill(false);
+
+/** The slot of an ASCII text among the recent atoms; -1 if it is not ASCII, empty or long. */
+function slotOf(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > LONGEST_RECENT) return -1;
+  let hash = end - start;
+  let all = 0;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number;
+    all |= byte;
+    hash = (Math.imul(hash, 31) + byte) | 0;
+  }
+  return all > 127 || end === start ? -1 : (hash ^ (hash >>> 11)) & (RECENT - 1);
+}
+
+function isText(name: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false;
+  for (let i = start; i < end; i++) if (bytes[i] !== name.charCodeAt(i - start)) return false;
+  return true;
+}
+
+/**
+ * The atom whose text stands at `start` to `end` in `bytes`. `read` makes the text of the bytes and is called only
+ * when the atom was not read of late; `find` makes the atom of the text ({@link atomOrBoolean}, {@link existingAtom}).
+ */
+export function atomAt<B extends Uint8Array, A extends Atom | boolean | undefined>(
+  bytes: B,
+  start: number,
+  end: number,
+  read: (bytes: B, start: number, end: number) => string,
+  find: (name: string) => A,
+): A | Atom | boolean {
+  const slot = slotOf(bytes, start, end);
+  if (slot >= 0 && isText(recentNames[slot] as string, bytes, start, end)) {
+    return recentAtoms[slot] as Atom | boolean;
+  }
+  const name = read(bytes, start, end);
+  const found = find(name);
+  if (slot >= 0 && found !== undefined) {
+    recentNames[slot] = name;
+    recentAtoms[slot] = found;
+  }
+  return found;
+}

@@ -8,13 +8,16 @@ export class Pid {
   readonly number: number;
   readonly serial: number;
   readonly creation: number;
-  /** Equal for equal pids, different for different ones: for use as a Map key. */
-  readonly key: string;
+  #key: string | undefined;
   constructor(node: Atom, number: number, serial: number, creation: number) {
     this.node = node;
     this.number = number;
     this.serial = serial;
     this.creation = creation;
-    this.key = `${number}.${serial}.${creation}.${node.name}`;
+  }
+  /** Equal for equal pids, different for different ones: for use as a Map key. Made when first asked for. */
+  get key(): string {
+    this.#key ??= `${this.number}.${this.serial}.${this.creation}.${this.node.name}`;
+    return this.#key;
   }
 }

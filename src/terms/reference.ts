@@ -6,12 +6,15 @@ export class Reference {
   readonly node: Atom;
   readonly creation: number;
   readonly words: readonly number[];
-  /** Equal for equal references, different for different ones: for use as a Map key. */
-  readonly key: string;
+  #key: string | undefined;
   constructor(node: Atom, creation: number, words: readonly number[]) {
     this.node = node;
     this.creation = creation;
     this.words = words;
-    this.key = `${words.join('.')}.${creation}.${node.name}`;
+  }
+  /** Equal for equal references, different for different ones: for use as a Map key. Made when first asked for. */
+  get key(): string {
+    this.#key ??= `${this.words.join('.')}.${this.creation}.${this.node.name}`;
+    return this.#key;
   }
 }
