@@ -26,6 +26,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'etf',
     'syntax',
     'dist/epmd',
+    'dist/epmd_start',
+    'dist/erl_epmd',
     'dist/dist_header',
     'dist/fragment',
     'dist/control',
