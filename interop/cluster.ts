@@ -122,11 +122,13 @@ export class Peer {
     return (await this.rpc(':application', ':which_applications')).includes('{:distro,');
   }
 
-  /** The nodes that it is connected to, sorted. */
+  /** The visible nodes that it is connected to, sorted: `bcd@127.0.0.1 def@127.0.0.1`. */
   async nodes(): Promise<string> {
-    return this.#cluster.ask(
-      `:erpc.call(${this.atom}, :erlang, :nodes, [], 5000) |> Enum.sort() |> Enum.join(" ")`,
-    );
+    const atoms = await this.rpc(':erlang', ':nodes');
+    return [...atoms.matchAll(/[\w]+@[\d.]+/g)]
+      .map(([node]) => node)
+      .sort()
+      .join(' ');
   }
 
   /** The start types that its application was given so far, in its own words: `:normal`. */
