@@ -120,7 +120,7 @@ export class Proc {
   }
 
   /** The first line that matches, from line number `from` on; fails when the process ends or after the time. */
-  line(pattern: RegExp, timeoutMs: number, from = 0): Promise<Line> {
+  line(pattern: Pick<RegExp, 'test'>, timeoutMs: number, from = 0): Promise<Line> {
     return new Promise((resolve, reject) => {
       let next = from;
       const done = () => {
