@@ -131,11 +131,12 @@ export class Peer {
       .join(' ');
   }
 
-  /** The start types that its application was given so far, in its own words: `:normal`. */
+  /** The start types that its application was given so far, without Erlang's or Elixir's punctuation: `normal`. */
   startTypes(from = 0): string[] {
-    return this.proc.lines
-      .slice(from)
-      .flatMap((line) => /Distro application in (.+?) mode/.exec(line.text)?.[1] ?? []);
+    return this.proc.lines.slice(from).flatMap((line) => {
+      const type = /Distro application in (.+?) mode/.exec(line.text)?.[1];
+      return type === undefined ? [] : [type.replace(/[:"'\\ ]/g, '')];
+    });
   }
 
   /** The line with which the application says that it starts. */

@@ -67,7 +67,7 @@ class Play {
   }
 }
 
-const TAKEOVER_FROM = (role: Role): string => `{:takeover, :"${nodeName(role)}"}`;
+const TAKEOVER_FROM = (role: Role): string => `{takeover,${nodeName(role)}}`;
 
 interface Scenario {
   readonly name: string;
@@ -110,7 +110,7 @@ const SCENARIOS: readonly Scenario[] = [
       await play.cluster.runsOn('abc');
       await play.start('def', { config: config('def') });
       await play.cluster.runsOn('abc');
-      play.types('abc', ':normal');
+      play.types('abc', 'normal');
       play.types('bcd', '');
       play.types('def', '');
       play.quiet();
@@ -125,7 +125,7 @@ const SCENARIOS: readonly Scenario[] = [
       await play.cluster.runsOn('bcd');
       await play.start('abc', { config });
       await play.cluster.runsOn('abc');
-      play.types('bcd', ':normal');
+      play.types('bcd', 'normal');
       play.types('abc', TAKEOVER_FROM('bcd'));
       play.quiet();
     },
@@ -145,7 +145,7 @@ const SCENARIOS: readonly Scenario[] = [
       const killed = await play.peer('abc').kill();
       await play.answers(killed, 0);
       await play.cluster.runsOn('bcd');
-      play.types('bcd', ':normal');
+      play.types('bcd', 'normal');
       play.quiet();
     },
   },
@@ -179,7 +179,7 @@ const SCENARIOS: readonly Scenario[] = [
       check(ended.code === 0, `abc ended with ${ended.signal ?? ended.code}`);
       await play.answers(ended.at - 100, RESTART_MS);
       await play.cluster.runsOn('bcd');
-      play.types('bcd', ':normal');
+      play.types('bcd', 'normal');
       play.quiet();
     },
   },
@@ -195,7 +195,7 @@ const SCENARIOS: readonly Scenario[] = [
       await play.cluster.runsOn('abc');
       await until('the restart time is over', 8000, () => Date.now() > killed + 5500);
       await play.cluster.runsOn('abc');
-      play.types('abc', ':normal');
+      play.types('abc', 'normal');
       play.types('bcd', '');
       play.types('def', '');
       play.quiet();
@@ -215,7 +215,7 @@ const SCENARIOS: readonly Scenario[] = [
       await play.start('abc');
       await play.cluster.runsOn('abc');
       play.types('bcd', '');
-      play.types('def', ':normal');
+      play.types('def', 'normal');
       play.types('abc', TAKEOVER_FROM('def'));
       play.quiet();
     },
@@ -231,7 +231,7 @@ const SCENARIOS: readonly Scenario[] = [
       await play.cluster.runsOn('abc');
       await play.start('bcd');
       await play.cluster.runsOn('abc');
-      play.types('def', ':normal');
+      play.types('def', 'normal');
       play.types('abc', TAKEOVER_FROM('def'));
       play.types('bcd', '');
       play.quiet();
@@ -246,7 +246,7 @@ const SCENARIOS: readonly Scenario[] = [
       await play.peer('bcd').kill();
       await play.answers(killed, RESTART_MS);
       await play.cluster.runsOn('def');
-      play.types('def', ':normal');
+      play.types('def', 'normal');
       play.quiet();
     },
   },
@@ -260,7 +260,7 @@ const SCENARIOS: readonly Scenario[] = [
       );
       same(refused, ':badarith', 'add("a", 1)');
       await play.cluster.runsOn('abc');
-      play.types('abc', ':normal');
+      play.types('abc', 'normal');
       play.types('bcd', '');
     },
   },
@@ -285,7 +285,7 @@ const SCENARIOS: readonly Scenario[] = [
       const killed = await play.peer('abc').kill();
       await play.answers(killed, 0, 1000);
       await play.cluster.runsOn('bcd');
-      play.types('bcd', ':normal');
+      play.types('bcd', 'normal');
       play.quiet();
     },
   },
@@ -302,7 +302,7 @@ const SCENARIOS: readonly Scenario[] = [
       await play.start('def', { config });
       await play.cluster.runsOn('def');
       play.types('def', TAKEOVER_FROM('abc'));
-      play.types('abc', ':normal');
+      play.types('abc', 'normal');
       play.types('bcd', '');
       play.quiet();
     },
@@ -322,7 +322,7 @@ const SCENARIOS: readonly Scenario[] = [
       const killed = await play.peer('abc').kill();
       await play.answers(killed, RESTART_MS);
       await play.cluster.runsOn('def');
-      play.types('def', ':normal');
+      play.types('def', 'normal');
       play.types('bcd', '');
       play.quiet();
     },
@@ -335,7 +335,7 @@ const SCENARIOS: readonly Scenario[] = [
         config: { syncTimeoutMs: undefined, distributed: `[{distro, ['def@127.0.0.1']}]` },
       });
       await play.cluster.runsOn('def');
-      play.types('def', ':normal');
+      play.types('def', 'normal');
     },
   },
 ];
