@@ -91,7 +91,10 @@ export class ConnectionError extends OtpnodeError {
   }
 }
 
-/** A configuration file or flag is wrong. `line` and `column` count from 1. The start fails. */
+/**
+ * A configuration file or flag is wrong. `line` and `column` count from 1. `text` is what OTP says, `hint` what helps
+ * beyond it; the message is both. The start fails.
+ */
 export class ConfigError extends OtpnodeError {
   readonly code:
     | 'not_found'
@@ -102,17 +105,21 @@ export class ConfigError extends OtpnodeError {
     | 'invalid_config'
     | 'bad_option'
     | 'bad_environment_value';
+  readonly text: string;
+  readonly hint: string | undefined;
   readonly file: string | undefined;
   readonly line: number | undefined;
   readonly column: number | undefined;
   readonly key: string | undefined;
   constructor(
     code: ConfigError['code'],
-    message: string,
-    where: { file?: string; line?: number; column?: number; key?: string } = {},
+    text: string,
+    where: { file?: string; line?: number; column?: number; key?: string; hint?: string } = {},
   ) {
-    super(message);
+    super(where.hint === undefined ? text : `${text}; ${where.hint}`);
     this.code = code;
+    this.text = text;
+    this.hint = where.hint;
     this.file = where.file;
     this.line = where.line;
     this.column = where.column;

@@ -1,0 +1,307 @@
+// Names and locks for the whole network of nodes (OTP: global.erl).
+//
+// Every node keeps the whole table of names: looking one up asks nobody. A change asks all nodes, under a lock.
+// The process `global_name_server` keeps the tables (global_name_server.ts) and synchronises them with those of
+// nodes that come (global_sessions.ts); the functions here are what users call.
+import { Exit } from '../errors.js';
+import type { NameService } from '../erts/name_service.js';
+import type { Process } from '../erts/process.js';
+import type { System } from '../erts/system.js';
+import { startLink } from '../stdlib/gen_server.js';
+import type { StartResult } from '../stdlib/proc_lib.js';
+import { type Atom, atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
+import { ExportFun } from '../terms/fun.js';
+import { Pid } from '../terms/pid.js';
+import type { Term } from '../terms/term.js';
+import { type Tuple, tuple } from '../terms/tuple.js';
+import type { CodeServer } from './code.js';
+import { askAll, delLock, setLock } from './global_lock_client.js';
+import { isLockId } from './global_locks.js';
+import { GLOBAL_NAME_SERVER } from './global_messages.js';
+import { NameServer } from './global_name_server.js';
+import {
+  NOTIFY_ALL_NAME,
+  RANDOM_EXIT_NAME,
+  RANDOM_NOTIFY_NAME,
+  type ResolveFunction,
+  type Resolvers,
+  resolveIt,
+} from './global_resolve.js';
+
+export interface GlobalOptions {
+  /** `connect_all`: nodes form one network in which all know all. */
+  readonly connectAll?: boolean;
+  /** `prevent_overlapping_partitions`. */
+  readonly preventOverlappingPartitions?: boolean;
+  /** `global_multi_name_action`: a process may have several names. */
+  readonly allowSeveralNames?: boolean;
+  /** `global_connect_retries`. */
+  readonly connectRetries?: number;
+  /** How long a synchronisation may hold its lock before it is given up; 10 s by default. */
+  readonly sessionLimitMs?: number;
+  /** Where resolve functions are found, and where this service offers what remote callers may reach. */
+  readonly code?: CodeServer;
+  /** Asks another node to run a resolve function (`rpc:call(Node, global, resolve_it, Args)`). */
+  readonly ask?: Resolvers['ask'];
+  /** Connects to a node; resolves to whether it is connected. */
+  readonly connect: (node: Atom) => Promise<boolean>;
+  /** Closes the connection to a node. */
+  readonly disconnect: (node: Atom) => void;
+}
+
+const REGISTER = atom('register');
+const REGISTER_EXT = atom('register_ext');
+const UNREGISTER = atom('unregister');
+const BADARG = atom('badarg');
+const CODE_MODULE = 'global';
+const RESOLVER_MODULE = 'otpnode_global';
+
+export class Global implements NameService {
+  readonly #system: System;
+  readonly #options: GlobalOptions;
+  readonly #resolvers: Resolvers;
+  readonly #functions = new Map<string, ResolveFunction>();
+  #server: NameServer;
+
+  constructor(system: System, options: GlobalOptions) {
+    this.#system = system;
+    this.#options = options;
+    this.#resolvers = {
+      find: (method) => this.#find(method),
+      ask: options.ask ?? (() => Promise.resolve(undefined)),
+    };
+    this.#server = this.#newServer();
+    if (options.code !== undefined) this.#offer(options.code);
+  }
+
+  #newServer(): NameServer {
+    const { connectAll, preventOverlappingPartitions, connectRetries, sessionLimitMs, connect, disconnect } =
+      this.#options;
+    return new NameServer({
+      connectAll: connectAll ?? true,
+      preventOverlappingPartitions: preventOverlappingPartitions ?? true,
+      connectRetries: connectRetries ?? 0,
+      ...(sessionLimitMs === undefined ? {} : { sessionLimitMs }),
+      resolvers: this.#resolvers,
+      connect,
+      disconnect,
+    });
+  }
+
+  /** Starts `global_name_server` under a supervisor, and makes `{global, Name}` resolve on this node. */
+  async startLink(supervisor: Process): Promise<StartResult> {
+    this.#server = this.#newServer();
+    this.#system.nameServices.set('global', this);
+    return startLink(supervisor, this.#server, [], { name: GLOBAL_NAME_SERVER });
+  }
+
+  /** From now on lost connections are announced to nobody: the node is stopping. */
+  prepareShutdown(): void {
+    this.#server.prepareShutdown();
+  }
+
+  // --- names ---------------------------------------------------------------------------------------------------
+
+  /** The process of that name, by our own table. */
+  whereisName(name: Term): Pid | undefined {
+    return this.#server.whereis(name);
+  }
+
+  /** All names. */
+  registeredNames(): Term[] {
+    return this.#server.names.names();
+  }
+
+  /**
+   * Gives a process the name on all nodes. Resolves to false if somebody has it, or the process has another.
+   * `method` is the resolve function for conflicts when separate networks join; see `resolver`.
+   */
+  registerName(self: Process, name: Term, pid: Pid, method: Term = RANDOM_EXIT_NAME): Promise<boolean> {
+    void self;
+    return this.#server.registrar.run(async (registrar, nodes) => {
+      if (this.whereisName(name) !== undefined || !this.#mayHaveName(name, pid)) return false;
+      await askAll(registrar, nodes, tuple(REGISTER, name, pid, method));
+      return true;
+    });
+  }
+
+  /** One name per process, unless told otherwise. */
+  #mayHaveName(name: Term, pid: Pid): boolean {
+    const others = this.#server.names.namesOf(pid);
+    if (others.length === 0 || this.#options.allowSeveralNames === true) return true;
+    const text = `global: ${format(pid)} registered under several names: ${format([name, ...others])}`;
+    this.#system.log('error', text);
+    return false;
+  }
+
+  /** Gives the name to a process, whoever had it before: on every node one follows the other without a gap. */
+  reRegisterName(self: Process, name: Term, pid: Pid, method: Term = RANDOM_EXIT_NAME): Promise<void> {
+    void self;
+    return this.#server.registrar.run(async (registrar, nodes) => {
+      await askAll(registrar, nodes, tuple(REGISTER, name, pid, method));
+    });
+  }
+
+  /** Takes a name away on all nodes. */
+  async unregisterName(self: Process, name: Term): Promise<void> {
+    void self;
+    if (this.whereisName(name) === undefined) return;
+    await this.#server.registrar.run(async (registrar, nodes) => {
+      await askAll(registrar, nodes, tuple(UNREGISTER, name));
+    });
+  }
+
+  /** Registers a process of an external node, which ends with this node (`register_name_external/3`). */
+  registerNameExternal(
+    self: Process,
+    name: Term,
+    pid: Pid,
+    method: Term = RANDOM_EXIT_NAME,
+  ): Promise<boolean> {
+    void self;
+    return this.#server.registrar.run(async (registrar, nodes) => {
+      if (this.whereisName(name) !== undefined) return false;
+      await askAll(registrar, nodes, tuple(REGISTER_EXT, name, pid, method, this.#system.node));
+      return true;
+    });
+  }
+
+  /** Sends to the process of that name; throws `Exit` `{badarg, {Name, Message}}` if there is none. */
+  send(self: Process, name: Term, message: Term): Pid {
+    const pid = this.whereisName(name);
+    if (pid === undefined) {
+      throw new Exit(tuple(BADARG, tuple(name, message)), `no process has the global name ${format(name)}`);
+    }
+    self.send(pid, message);
+    return pid;
+  }
+
+  // --- locks ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Sets the lock `{ResourceId, Requester}` for this process on these nodes, by default all visible ones and
+   * this one; tries again after growing random pauses up to `retries` times. It ends with the process.
+   */
+  async setLock(
+    self: Process,
+    id: Tuple,
+    nodes: readonly Atom[] = this.#allNodes(),
+    retries: number = Number.POSITIVE_INFINITY,
+  ): Promise<boolean> {
+    return setLock(self, this.#server.locks, checked(id), nodes, retries);
+  }
+
+  /** Gives the lock back on these nodes. */
+  async delLock(self: Process, id: Tuple, nodes: readonly Atom[] = this.#allNodes()): Promise<void> {
+    await delLock(self, checked(id), nodes);
+  }
+
+  /** Runs `work` while the lock is held; `'aborted'` if it could not be had. */
+  async trans<T>(
+    self: Process,
+    id: Tuple,
+    work: () => T | Promise<T>,
+    nodes: readonly Atom[] = this.#allNodes(),
+    retries: number = Number.POSITIVE_INFINITY,
+  ): Promise<T | 'aborted'> {
+    if (!(await this.setLock(self, id, nodes, retries))) return 'aborted';
+    try {
+      return await work();
+    } finally {
+      if (self.alive) await this.delLock(self, id, nodes);
+    }
+  }
+
+  /** Sets the lock for this process in our own table only, at once or not at all: nobody is asked. */
+  localLock(self: Process, id: Tuple): boolean {
+    return this.#server.locks.set(checked(id), self.pid);
+  }
+
+  /** Gives a lock of our own table back. */
+  localUnlock(self: Process, id: Tuple): void {
+    this.#server.locks.del(checked(id), self.pid);
+  }
+
+  #allNodes(): Atom[] {
+    return [this.#system.node, ...this.#system.nodes()];
+  }
+
+  // --- the network ---------------------------------------------------------------------------------------------
+
+  /** Resolves when we have the same names as each of these nodes, by default all visible ones, or it is down. */
+  sync(nodes: readonly Atom[] = this.#system.nodes()): Promise<void> {
+    return this.#server.sync(nodes);
+  }
+
+  /** Leaves the network without parting the others from one another; resolves to the nodes that were left. */
+  disconnect(): Promise<Atom[]> {
+    return this.#server.disconnectAll();
+  }
+
+  /** The nodes of our partition. */
+  knownNodes(): Atom[] {
+    return [...this.#server.peers.known.keys()];
+  }
+
+  /** The nodes that have the same names as we. */
+  syncedNodes(): Atom[] {
+    return [...this.#server.peers.synced];
+  }
+
+  /** Whether a node was given up to prevent overlapping partitions, and its connection is being closed. */
+  isRemoving(node: Atom): boolean {
+    return this.#server.peers.removing.has(node);
+  }
+
+  /** The locks that are set here, as `{ResourceId, Requester, [Pid]}`. */
+  locks(): Tuple[] {
+    return this.#server.locks.toTerms();
+  }
+
+  // --- resolve functions -----------------------------------------------------------------------------------------
+
+  /**
+   * Makes a resolve function of TypeScript code: the fun is what `registerName` takes. Other nodes keep it and
+   * ask this node to run it while the process of that name is here.
+   */
+  resolver(name: string, resolve: ResolveFunction): ExportFun {
+    this.#functions.set(name, resolve);
+    return new ExportFun(atom(RESOLVER_MODULE), atom(name), 3);
+  }
+
+  #find(method: ExportFun): ResolveFunction | undefined {
+    const [module, fun] = [nameOf(method.module), nameOf(method.function)];
+    if (method.arity !== 3) return undefined;
+    if (module === RESOLVER_MODULE) return this.#functions.get(fun);
+    const defined = this.#options.code?.find(module, fun, 3);
+    return defined && ((self, name, pid1, pid2) => defined([name, pid1, pid2], self));
+  }
+
+  /** What remote callers may reach: `resolve_it/4` is how other nodes settle conflicts of our names. */
+  #offer(code: CodeServer): void {
+    code.define(CODE_MODULE, 'resolve_it', 4, ([method, name, pid1, pid2], self) =>
+      pid1 instanceof Pid && pid2 instanceof Pid
+        ? resolveIt(self, method as Term, name as Term, pid1, pid2, this.#resolvers)
+        : BADARG,
+    );
+    code.define(
+      CODE_MODULE,
+      'whereis_name',
+      1,
+      ([name]) => this.whereisName(name as Term) ?? atom('undefined'),
+    );
+    code.define(CODE_MODULE, 'registered_names', 0, () => this.registeredNames());
+  }
+}
+
+export { NOTIFY_ALL_NAME, RANDOM_EXIT_NAME, RANDOM_NOTIFY_NAME, type ResolveFunction };
+
+function nameOf(value: Atom | boolean): string {
+  return typeof value === 'boolean' ? String(value) : value.name;
+}
+
+function checked(id: Tuple): Tuple {
+  if (isLockId(id)) return id;
+  throw new Exit(BADARG, 'a lock is {ResourceId, LockRequesterId}');
+}

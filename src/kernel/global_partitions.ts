@@ -1,0 +1,132 @@
+// Prevention of overlapping partitions (OTP: global.erl, "Prevent Overlapping Partitions Algorithm").
+//
+// A node that loses another tells all it knows (`lost_connection`); each that hears it tells it on, once, and parts
+// from the lost node (`remove_connection`, which makes that node close the connection). What remains are islands
+// in which everybody knows everybody. A node that is given up so is marked: its nodedown is told to nobody.
+import { randomBytes } from 'node:crypto';
+import type { Process } from '../erts/process.js';
+import type { Clock } from '../erts/timer.js';
+import type { Atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
+import { integer } from '../terms/number.js';
+import type { Term } from '../terms/term.js';
+import { lostConnection, type PeerMessage, removeConnection, VERSIONS_OF_NODES } from './global_messages.js';
+import type { Peers } from './global_peers.js';
+
+/** What this needs of the name server. */
+export interface PartitionHost {
+  /** Sends a plain message to the name server of a node, if it is connected. */
+  send(node: Atom, message: Term): void;
+  disconnect(node: Atom): void;
+  /** The node is given up: it leaves our tables now, though its connection may last a moment longer. */
+  gone(node: Atom): void;
+}
+
+export class Partitions {
+  readonly #self: Process;
+  readonly #peers: Peers;
+  readonly #host: PartitionHost;
+  readonly #seen: LostConnections;
+  readonly #creation: number | bigint;
+  #operations = 0;
+
+  constructor(self: Process, peers: Peers, host: PartitionHost) {
+    this.#self = self;
+    this.#peers = peers;
+    this.#host = host;
+    this.#seen = new LostConnections(self.system.clock);
+    this.#creation = extendedCreation(self.system.creation);
+  }
+
+  /** We lost a node: all others are told. */
+  tellLost(node: Atom): void {
+    const message = lostConnection(this.#self.node, this.#creation, ++this.#operations, node);
+    for (const other of this.#peers.atLeast(VERSIONS_OF_NODES, node)) this.#host.send(other, message);
+  }
+
+  /** A lost B: everybody parts from B, since A cannot reach it; from A, if B is us. */
+  lostConnection(report: Extract<PeerMessage, { type: 'lost_connection' }>): void {
+    const { node: a, lost: b } = report;
+    if (!this.#seen.note(a, b, report.creation, report.operation)) return;
+    const peers = this.#peers;
+    for (const other of peers.atLeast(VERSIONS_OF_NODES, a)) this.#host.send(other, report.message);
+    const removed = b === this.#self.node ? a : b;
+    if (!peers.isPotentiallyKnown(removed)) return;
+    if (peers.versionOf(removed) < VERSIONS_OF_NODES) {
+      this.#host.gone(removed);
+      this.#host.disconnect(removed);
+      this.#log('disconnected old', removed);
+    } else {
+      this.#host.send(removed, removeConnection(this.#self.node));
+      this.#host.gone(removed);
+      this.#log('requested disconnect from', removed);
+    }
+  }
+
+  /** A node asks us to part from it. */
+  removeConnection(node: Atom): void {
+    if (!this.#peers.isPotentiallyKnown(node)) return;
+    this.#host.gone(node);
+    this.#host.disconnect(node);
+    this.#log('disconnected', node);
+  }
+
+  #log(what: string, node: Atom): void {
+    this.#self.system.log(
+      'warning',
+      `'global' at node ${format(this.#self.node)} ${what} node ${format(node)} in order to prevent ` +
+        'overlapping partitions',
+      { node: node.name },
+    );
+  }
+}
+
+/** How long a report is remembered. */
+export const REMEMBER_MS: number = 60 * 60 * 1000;
+
+/** Reports remembered at most; the oldest go first. */
+const MAX_REPORTS = 10_000;
+
+interface Report {
+  readonly creation: number | bigint;
+  readonly operation: number | bigint;
+  readonly at: number;
+}
+
+export class LostConnections {
+  readonly #clock: Clock;
+  /** By `NodeA NodeB`, oldest first. */
+  readonly #reports = new Map<string, Report>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Remembers that A lost B. False: that report, or a later one of the same incarnation of A, was seen before. */
+  note(a: Atom, b: Atom, creation: number | bigint, operation: number | bigint): boolean {
+    const now = this.#clock.now();
+    const key = `${a.name} ${b.name}`;
+    const seen = this.#reports.get(key);
+    if (
+      seen !== undefined &&
+      now - seen.at < REMEMBER_MS &&
+      seen.creation === creation &&
+      operation <= seen.operation
+    ) {
+      return false;
+    }
+    this.#reports.delete(key);
+    this.#reports.set(key, { creation, operation, at: now });
+    for (const [oldest, report] of this.#reports) {
+      if (this.#reports.size <= MAX_REPORTS && now - report.at < REMEMBER_MS) break;
+      this.#reports.delete(oldest);
+    }
+    return true;
+  }
+}
+
+/** A node's creation, extended by random high bits so that it differs for each start of its `global`. */
+export function extendedCreation(creation: number): number | bigint {
+  const high = BigInt(randomBytes(4).readUInt32BE() % 2 ** 27);
+  return integer((high << 32n) + BigInt(creation));
+}

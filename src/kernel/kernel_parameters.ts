@@ -1,0 +1,202 @@
+// The parameters of the application `kernel` as typed values, checked at boot. OTP checks some of them late or never
+// and then crashes or hangs; here each wrong one ends the start with its name.
+import { ConfigError } from '../errors.js';
+import { Atom, atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
+import type { Term } from '../terms/term.js';
+import { Tuple, tuple } from '../terms/tuple.js';
+import { erroneous, validateDistributed } from './config_merge.js';
+
+/** One application of the parameter `distributed`. */
+export interface DistributedApplication {
+  readonly application: Atom;
+  readonly restartMs: number | 'infinity';
+  /** Node names and tuples of node names, as configured. */
+  readonly nodes: readonly (Atom | Tuple)[];
+}
+
+export interface KernelParameters {
+  /** Undefined: the parameter is not set, which is not the same as an empty list. */
+  readonly distributed: readonly DistributedApplication[] | undefined;
+  readonly syncNodesMandatory: readonly Atom[];
+  readonly syncNodesOptional: readonly Atom[];
+  /** Undefined: no synchronisation at all, the two lists are ignored. */
+  readonly syncNodesTimeoutMs: number | 'infinity' | undefined;
+  /** Applications not named are permitted. */
+  readonly permissions: ReadonlyMap<Atom, boolean>;
+  /** Undefined: `dist_ac` runs if `distributed` is set. */
+  readonly startDistAc: boolean | undefined;
+  readonly startDistribution: boolean;
+  readonly netTicktimeS: number;
+  readonly netTickintensity: number;
+  readonly netSetuptimeS: number;
+  readonly distAutoConnect: 'always' | 'once' | 'never';
+  readonly connectAll: boolean;
+  readonly preventOverlappingPartitions: boolean;
+  readonly inetDistListenMin: number | undefined;
+  readonly inetDistListenMax: number | undefined;
+  /** An IP address as text. */
+  readonly inetDistUseInterface: string | undefined;
+  readonly distNodelay: boolean;
+  /** The fixed distribution port of all nodes: EPMD is not asked. */
+  readonly erlEpmdNodeListenPort: number | undefined;
+  readonly globalGroups: Term | undefined;
+  readonly shutdownTimeoutMs: number | undefined;
+}
+
+const INFINITY = atom('infinity');
+const NEVER = atom('never');
+const ONCE = atom('once');
+const BADOPT = atom('badopt');
+
+/** The checked parameters; `warn` is told what OTP would pass over in silence. Throws `ConfigError`. */
+export function kernelParameters(
+  environment: ReadonlyMap<Atom, Term>,
+  warn: (text: string) => void,
+): KernelParameters {
+  const get = (name: string): Term | undefined => environment.get(atom(name));
+  const boolean = (name: string, otherwise: boolean): boolean =>
+    optionalBoolean(name, get(name)) ?? otherwise;
+  const integer = (name: string, least: number, most: number): number | undefined =>
+    optionalInteger(name, get(name), least, most);
+  // OTP checks the timeout first, then the mandatory, then the optional nodes.
+  const syncNodesTimeoutMs = syncTimeout(get('sync_nodes_timeout'));
+  const syncNodesMandatory = syncNodes('sync_nodes_mandatory', get('sync_nodes_mandatory'));
+  const syncNodesOptional = syncNodes('sync_nodes_optional', get('sync_nodes_optional'));
+  if (syncNodesTimeoutMs === undefined && syncNodesMandatory.length + syncNodesOptional.length > 0) {
+    warn(
+      'sync_nodes_timeout is not set: sync_nodes_mandatory and sync_nodes_optional are ignored, nobody is waited for',
+    );
+  }
+  const listenMin = integer('inet_dist_listen_min', 0, 65535);
+  const listenMax = integer('inet_dist_listen_max', 0, 65535);
+  if (listenMin !== undefined && listenMax !== undefined && listenMin > listenMax) {
+    throw erroneous('inet_dist_listen_min', `${listenMin} is above inet_dist_listen_max, ${listenMax}`);
+  }
+  return {
+    distributed: distributed(get('distributed'), warn),
+    syncNodesMandatory,
+    syncNodesOptional,
+    syncNodesTimeoutMs,
+    permissions: permissions(get('permissions')),
+    startDistAc: optionalBoolean('start_dist_ac', get('start_dist_ac')),
+    startDistribution: boolean('start_distribution', true),
+    netTicktimeS: integer('net_ticktime', 1, 100_000_000) ?? 60,
+    netTickintensity: integer('net_tickintensity', 4, 1000) ?? 4,
+    netSetuptimeS: integer('net_setuptime', 1, 120) ?? 7,
+    distAutoConnect: distAutoConnect(get('dist_auto_connect')),
+    connectAll: boolean('connect_all', true),
+    preventOverlappingPartitions: boolean('prevent_overlapping_partitions', true),
+    inetDistListenMin: listenMin,
+    inetDistListenMax: listenMax,
+    inetDistUseInterface: ipAddress('inet_dist_use_interface', get('inet_dist_use_interface')),
+    distNodelay: boolean('dist_nodelay', true),
+    erlEpmdNodeListenPort: integer('erl_epmd_node_listen_port', 1, 65535),
+    globalGroups: get('global_groups'),
+    shutdownTimeoutMs: shutdownTimeout(get('shutdown_timeout')),
+  };
+}
+
+function optionalBoolean(name: string, value: Term | undefined): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value;
+  throw erroneous(name, `${format(value, 200)} is neither true nor false`);
+}
+
+function optionalInteger(
+  name: string,
+  value: Term | undefined,
+  least: number,
+  most: number,
+): number | undefined {
+  if (value === undefined || (typeof value === 'number' && value >= least && value <= most)) return value;
+  throw erroneous(name, `${format(value, 200)} is no integer from ${least} to ${most}`);
+}
+
+function shutdownTimeout(value: Term | undefined): number | undefined {
+  return value === INFINITY ? undefined : optionalInteger('shutdown_timeout', value, 0, 0xffffffff);
+}
+
+function distAutoConnect(value: Term | undefined): 'always' | 'once' | 'never' {
+  if (value === undefined || value === true) return 'always';
+  if (value === NEVER || value === ONCE) return value === NEVER ? 'never' : 'once';
+  throw erroneous('dist_auto_connect', `${format(value, 200)} is neither never nor once`);
+}
+
+function ipAddress(name: string, value: Term | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const parts = value instanceof Tuple ? value.elements : [];
+  const most = parts.length === 4 ? 255 : 65535;
+  const valid = parts.every((part) => typeof part === 'number' && part >= 0 && part <= most);
+  if (valid && parts.length === 4) return parts.join('.');
+  if (valid && parts.length === 8) return parts.map((part) => (part as number).toString(16)).join(':');
+  throw erroneous(name, `${format(value, 200)} is no IP address such as {127,0,0,1}`);
+}
+
+function syncTimeout(value: Term | undefined): number | 'infinity' | undefined {
+  if (value === undefined || (typeof value === 'number' && value > 0)) return value;
+  if (value === INFINITY) return 'infinity';
+  throw badOption('sync_nodes_timeout', value, 'it takes milliseconds above 0, or infinity');
+}
+
+function syncNodes(name: string, value: Term | undefined): readonly Atom[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw badOption(name, value, 'it takes a list of node names');
+  for (const node of value as readonly Term[]) {
+    if (!(node instanceof Atom)) throw badOption(name, value, `${format(node, 200)} is no node name`);
+  }
+  return value as readonly Atom[];
+}
+
+function badOption(name: string, value: Term, hint: string): ConfigError {
+  return new ConfigError('bad_option', format(tuple(BADOPT, tuple(atom(name), value))), { key: name, hint });
+}
+
+function permissions(value: Term | undefined): ReadonlyMap<Atom, boolean> {
+  const permitted = new Map<Atom, boolean>();
+  if (value === undefined) return permitted;
+  const expected = 'it takes a list of {Application, true} and {Application, false}';
+  if (!Array.isArray(value)) throw erroneous('permissions', expected);
+  for (const entry of value as readonly Term[]) {
+    const [name, allowed] = entry instanceof Tuple && entry.elements.length === 2 ? entry.elements : [];
+    if (!(name instanceof Atom) || typeof allowed !== 'boolean') {
+      throw erroneous('permissions', `${format(entry, 200)} is wrong: ${expected}`);
+    }
+    if (!permitted.has(name)) permitted.set(name, allowed);
+  }
+  return permitted;
+}
+
+function distributed(
+  value: Term | undefined,
+  warn: (text: string) => void,
+): readonly DistributedApplication[] | undefined {
+  if (value === undefined) return undefined;
+  validateDistributed(value);
+  return (value as readonly Tuple[]).flatMap((entry) => {
+    const application = entry.elements[0] as Atom;
+    const nodes = entry.elements.at(-1) as readonly Term[];
+    const time = entry.elements.length === 2 ? 0 : (entry.elements[1] as Term);
+    for (const node of nodes) checkNodes(application, node);
+    if (time !== INFINITY && (time as number | bigint) < 0) {
+      warn(
+        `the time of ${application.name} in distributed is ${time}: the entry is ignored, ${application.name} is not distributed`,
+      );
+      return [];
+    }
+    const restartMs = time === INFINITY ? 'infinity' : Number(time);
+    return [{ application, restartMs, nodes: nodes as readonly (Atom | Tuple)[] }];
+  });
+}
+
+function checkNodes(application: Atom, node: Term): void {
+  const names = node instanceof Tuple ? node.elements : [node];
+  const fault = names.find((name) => !(name instanceof Atom));
+  if (fault !== undefined) {
+    throw erroneous('distributed', `${format(fault, 200)} is no node name (${application.name})`);
+  }
+}
+
+/** The nodes of a node list with its tuples opened, in order. */
+export function flatNodes(nodes: readonly (Atom | Tuple)[]): readonly Atom[] {
+  return nodes.flatMap((node) => (node instanceof Tuple ? (node.elements as readonly Atom[]) : [node]));
+}

@@ -1,0 +1,87 @@
+// Nodes of a memory cluster with `global` on each, and what tests ask of them.
+import assert from 'node:assert/strict';
+import type { Process } from '../../src/erts/process.js';
+import type { System } from '../../src/erts/system.js';
+import { Global, type GlobalOptions } from '../../src/kernel/global.js';
+import { type Atom, atom } from '../../src/terms/atom.js';
+import { format } from '../../src/terms/format.js';
+import type { Term } from '../../src/terms/term.js';
+import { MemoryCluster } from './memory_cluster.js';
+
+export interface GlobalNode {
+  readonly system: System;
+  readonly global: Global;
+  /** A process of the test on that node. */
+  readonly self: Process;
+  readonly logs: string[];
+}
+
+export class GlobalCluster extends MemoryCluster {
+  async node(name: string, options: Partial<GlobalOptions> = {}): Promise<GlobalNode> {
+    const logs: string[] = [];
+    const system = this.start(name, {
+      log: (level, text, fields) => {
+        logs.push(`${level} ${text}${fields?.['error'] === undefined ? '' : ` ${fields['error']}`}`);
+      },
+    });
+    const global = new Global(system, {
+      connect: (node) => connect(system, node),
+      disconnect: (node) => system.distEntry(node).channel?.close(atom('disconnect')),
+      ...options,
+    });
+    const self = system.spawn(() => new Promise(() => {}));
+    self.trapExit = true;
+    const started = await global.startLink(self);
+    assert.ok('ok' in started);
+    return { system, global, self, logs };
+  }
+
+  async nodes(names: string, options: Partial<GlobalOptions> = {}): Promise<GlobalNode[]> {
+    return Promise.all(names.split(' ').map((name) => this.node(name, options)));
+  }
+
+  join(a: GlobalNode, b: GlobalNode): void {
+    this.connect(a.system, b.system);
+  }
+}
+
+async function connect(system: System, node: Atom): Promise<boolean> {
+  const entry = system.connectedEntry(node);
+  if (entry === undefined) return false;
+  while (entry.pending !== undefined) await new Promise((resolve) => setImmediate(resolve));
+  return entry.channel !== undefined;
+}
+
+/** A process that does nothing until it is told to end. */
+export function idle(node: GlobalNode): Process {
+  return node.system.spawn(() => new Promise(() => {}));
+}
+
+/** The names and pids that a node's table has, sorted. */
+export function table(node: GlobalNode): string[] {
+  return node.global
+    .registeredNames()
+    .map((name: Term) => `${format(name)} ${format(node.global.whereisName(name) ?? false)}`)
+    .sort();
+}
+
+/** Whether all of them know all others and are in sync with them. */
+export function allInSync(nodes: readonly GlobalNode[]): boolean {
+  return nodes.every((node) => {
+    const others = nodes.filter((other) => other !== node).map((other) => other.system.node);
+    return others.every(
+      (other) => node.global.knownNodes().includes(other) && node.global.syncedNodes().includes(other),
+    );
+  });
+}
+
+/** No name differs, no lock is left. */
+export function assertAgreed(nodes: readonly GlobalNode[]): void {
+  const [first, ...others] = nodes as [GlobalNode, ...GlobalNode[]];
+  for (const other of others) assert.deepEqual(table(other), table(first));
+  for (const node of nodes)
+    assert.deepEqual(
+      node.global.locks().map((lock) => format(lock)),
+      [],
+    );
+}
