@@ -39,7 +39,7 @@ export interface DistChannel {
   exit2(from: Pid, to: Pid, reason: Term): void;
   monitor(watcher: Pid, watched: Watched, ref: Reference): void;
   demonitor(watcher: Pid, watched: Watched, ref: Reference): void;
-  monitorExit(watched: Watched, watcher: Pid, ref: Reference, reason: Term): void;
+  monitorExit(watched: Watched | boolean, watcher: Pid, ref: Reference, reason: Term): void;
   groupLeader(leader: Pid, to: Pid): void;
   spawnRequest(
     ref: Reference,

@@ -182,6 +182,11 @@ export class System {
     known.process.deliver(message);
   }
 
+  /** The process whose active alias that is. */
+  aliasOwner(alias: Reference): Process | undefined {
+    return this.#aliases.get(alias.key)?.process;
+  }
+
   /** @internal */
   addAlias(process: Process, ref: Reference, mode: AliasMode): void {
     this.#aliases.set(ref.key, { process, mode });

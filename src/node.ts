@@ -1,0 +1,262 @@
+// The one place that builds a node and wires its parts together.
+//
+// The order is kernel.erl's. The listener comes first, since EPMD wants its port, and holds what connects; EPMD
+// gives the creation; then the tables, then the services, registered before a connection can exist; then the
+// listener lets go and dialling is allowed. Stopping goes the other way: hooks (applications) first, then the
+// connections, then the services, EPMD last.
+import { EventEmitter } from 'node:events';
+import type { ChannelOptions } from './dist/channel.js';
+import { DEFAULT_DFLAGS, HIDDEN_DFLAGS } from './dist/dflags.js';
+import type { DistSocket } from './dist/dist_socket.js';
+import { startEpmd } from './dist/epmd_start.js';
+import { type EpmdAddress, isListening, portPlease, randomCreation, registerNode } from './dist/erl_epmd.js';
+import { connect, type Listener, type ListenOptions, listen } from './dist/inet_tcp_dist.js';
+import { hostProblem, isNameHead, type NameMode, type NameParts, splitNode } from './dist/node_name.js';
+import { ConnectionError } from './errors.js';
+import type { Log } from './erts/log.js';
+import type { ProcessMain } from './erts/process.js';
+import { System } from './erts/system.js';
+import { type Kernel, startKernel } from './kernel/kernel.js';
+import { NetKernel } from './kernel/net_kernel.js';
+import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
+import { startLink } from './stdlib/gen_server.js';
+import { type Atom, atom } from './terms/atom.js';
+import type { Pid } from './terms/pid.js';
+import type { Term } from './terms/term.js';
+
+export interface NodeEpmd extends EpmdAddress {
+  /** Start one (a process that outlives this one) where none listens; true by default. */
+  readonly start?: boolean;
+}
+
+export interface NodeOptions {
+  /** The node's name, `name@host`. */
+  readonly name: string;
+  /** `longnames` (`-name`) or `shortnames` (`-sname`); by default what the host looks like. */
+  readonly nameMode?: NameMode;
+  /** The cookie, the same on all nodes of the cluster. */
+  readonly cookie: string;
+  /** Other cookies for certain nodes (`-setcookie Node Cookie`). */
+  readonly cookies?: Readonly<Record<string, string>>;
+  /** Not shown by `nodes()` of others, no part of `global`. */
+  readonly hidden?: boolean;
+  /** Where to listen; false: dial only (`-dist_listen false`). */
+  readonly listen?: ListenOptions | false;
+  /** Where EPMD is; false: live without it, all nodes at `fixedPort` (`-start_epmd false -erl_epmd_port`). */
+  readonly epmd?: NodeEpmd | false;
+  readonly fixedPort?: number;
+  /** Seconds without a sign of life after which a node is given up; 60 by default (`net_ticktime`). */
+  readonly netTicktime?: number;
+  /** Into how many intervals it is divided, 4 by default (`net_tickintensity`). */
+  readonly netTickintensity?: number;
+  /** Milliseconds that each step of setting up a connection may take, 7000 by default (`net_setuptime`). */
+  readonly setupTimeMs?: number;
+  /** Whether signals to a node that is not connected connect it (`dist_auto_connect`); always by default. */
+  readonly autoConnect?: 'always' | 'once' | 'never';
+  /** Only these nodes may connect (`net_kernel:allow/1`). */
+  readonly allow?: readonly string[];
+  /** Limits of a connection's buffers. */
+  readonly limits?: Omit<ChannelOptions, 'ticktimeMs' | 'tickIntensity'>;
+  readonly log?: Log;
+}
+
+/** What a node tells whoever started it. */
+export interface NodeEvents {
+  /** A kernel service ended for good: the node is about to stop, for that reason. */
+  fatal: [reason: Term];
+  /** The node has stopped. */
+  stopped: [];
+}
+
+/** A running node. `await using` stops it. */
+export class Node {
+  readonly system: System;
+  readonly netKernel: NetKernel;
+  readonly events: EventEmitter<NodeEvents> = new EventEmitter<NodeEvents>();
+  readonly #hooks: (() => Promise<void> | void)[] = [];
+  #stopping: Promise<void> | undefined;
+
+  /** @internal Use `startNode`. */
+  constructor(system: System, netKernel: NetKernel) {
+    this.system = system;
+    this.netKernel = netKernel;
+  }
+
+  get name(): Atom {
+    return this.system.node;
+  }
+
+  /** Starts a process on this node. */
+  spawn(main: ProcessMain): Pid {
+    return this.system.spawn(main).pid;
+  }
+
+  /** Connects to a node; false if that is not possible. */
+  connect(node: string | Atom): Promise<boolean> {
+    return this.netKernel.connectNode(typeof node === 'string' ? atom(node) : node);
+  }
+
+  /** Runs `hook` when the node stops; those added last run first. */
+  atStop(hook: () => Promise<void> | void): void {
+    this.#hooks.push(hook);
+  }
+
+  /** Stops in good order, as `init:stop/0`; resolves when all is closed. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    for (let hook = this.#hooks.pop(); hook !== undefined; hook = this.#hooks.pop()) {
+      try {
+        await hook();
+      } catch (error) {
+        this.system.log('error', `stopping: ${String(error)}`);
+      }
+    }
+    this.events.emit('stopped');
+  }
+}
+
+/** Starts a node. Rejects with one of the library's errors; then nothing is left behind. */
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const parts = checkedName(options);
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await boot(options, parts, undo);
+  } catch (error) {
+    for (const close of undo.reverse()) await close();
+    throw error;
+  }
+}
+
+async function boot(
+  options: NodeOptions,
+  parts: NameParts,
+  undo: (() => Promise<void> | void)[],
+): Promise<Node> {
+  const listener = options.listen === false ? undefined : await listen(listenOptions(options));
+  if (listener !== undefined) undo.push(() => listener.close());
+  const registration = await register(options, parts, listener);
+  if (registration.close !== undefined) undo.push(registration.close);
+
+  const system = new System({
+    node: atom(options.name),
+    creation: registration.creation,
+    ...(options.log === undefined ? {} : { log: options.log }),
+  });
+  const netKernel = new NetKernel(system, {
+    dial: (node) => dial(options, node),
+    cookie: (node) => options.cookies?.[node.name] ?? options.cookie,
+    flags: options.hidden === true ? HIDDEN_DFLAGS : DEFAULT_DFLAGS,
+    nameMode: nameMode(options, parts),
+    ...(options.allow === undefined ? {} : { allowed: options.allow }),
+    ...(options.autoConnect === undefined ? {} : { autoConnect: options.autoConnect }),
+    ...(options.setupTimeMs === undefined ? {} : { setupTimeMs: options.setupTimeMs }),
+    channel: channelOptions(options),
+  });
+  const node = new Node(system, netKernel);
+
+  const kernel = await startKernel(
+    system,
+    [
+      { id: NET_KERNEL, start: (sup) => startLink(sup, netKernelServer, [], { name: NET_KERNEL }) },
+      // the other services, in the order in which they start
+    ],
+    (reason) => void fatal(node, reason),
+  );
+
+  wireStop(node, kernel, listener, registration.close);
+  listener?.accept((socket) => void netKernel.accept(socket));
+  return node;
+}
+
+/** In the order in which they were made: the last runs first. */
+function wireStop(
+  node: Node,
+  kernel: Kernel,
+  listener: Listener | undefined,
+  unregister: (() => void) | undefined,
+): void {
+  node.atStop(() => unregister?.());
+  node.atStop(() => kernel.stop());
+  node.atStop(() => {
+    node.netKernel.stop();
+    return listener?.close();
+  });
+}
+
+async function fatal(node: Node, reason: Term): Promise<void> {
+  node.events.emit('fatal', reason);
+  await node.stop();
+}
+
+function checkedName(options: NodeOptions): NameParts {
+  const parts = splitNode(options.name);
+  if (parts === undefined || !isNameHead(parts.name)) {
+    throw new ConnectionError(
+      'bad_name',
+      options.name,
+      `${JSON.stringify(options.name)} is no node name: it has the form name@host, the name of letters, digits, _ and -`,
+    );
+  }
+  const problem = hostProblem(parts.host, nameMode(options, parts));
+  if (problem !== undefined) throw new ConnectionError('bad_name', options.name, problem);
+  return parts;
+}
+
+function nameMode(options: NodeOptions, parts: NameParts): NameMode {
+  return (
+    options.nameMode ?? (hostProblem(parts.host, 'longnames') === undefined ? 'longnames' : 'shortnames')
+  );
+}
+
+function listenOptions(options: NodeOptions): ListenOptions {
+  const wanted = options.listen === false ? {} : (options.listen ?? {});
+  const { fixedPort } = options;
+  return fixedPort === undefined ? wanted : { portMin: fixedPort, portMax: fixedPort, ...wanted };
+}
+
+function channelOptions(options: NodeOptions): ChannelOptions {
+  const { netTicktime, netTickintensity, limits } = options;
+  return {
+    ...limits,
+    ...(netTicktime === undefined ? {} : { ticktimeMs: netTicktime * 1000 }),
+    ...(netTickintensity === undefined ? {} : { tickIntensity: netTickintensity }),
+  };
+}
+
+/** The creation, and how to give the name back. */
+async function register(
+  options: NodeOptions,
+  parts: NameParts,
+  listener: Listener | undefined,
+): Promise<{ creation: number; close?: () => void }> {
+  if (options.epmd === false || listener === undefined) return { creation: randomCreation() };
+  const { epmd = {}, log } = options;
+  if (epmd.start !== false && !(await isListening(epmd))) await startEpmd({ port: epmd.port });
+  const registration = await registerNode({
+    name: parts.name,
+    port: listener.port,
+    epmd,
+    ...(log === undefined ? {} : { log }),
+  });
+  return { creation: registration.creation, close: () => registration.close() };
+}
+
+/** Finds a node through EPMD of its host, or at the fixed port, and connects to it. */
+async function dial(options: NodeOptions, node: Atom): Promise<DistSocket> {
+  const { name, host } = splitNode(node.name) as NameParts;
+  const { epmd, fixedPort } = options;
+  const family = options.listen === false ? undefined : options.listen?.family;
+  const port = epmd === false ? fixedPort : (await portPlease(name, { ...epmd, host })).port;
+  if (port === undefined) {
+    throw new ConnectionError('bad_option', host, 'without EPMD all nodes listen at fixedPort: set it');
+  }
+  return connect(host, port, family === undefined ? {} : { family });
+}
