@@ -1,0 +1,176 @@
+// The options of `otpnode`, read with yargs; the words of `erl` are rewritten first.
+//
+// Reading uses only yargs' parser: loading all of yargs takes longer than starting a node, so that is left to
+// `--help`.
+import { Parser } from 'yargs/helpers';
+import { ConfigError } from '../errors.js';
+import type { ApplicationFlag } from '../kernel/config.js';
+import { rewriteErlWords } from './erl_words.js';
+
+export interface RunFlags {
+  readonly name: string | undefined;
+  readonly sname: string | undefined;
+  readonly cookie: string | undefined;
+  /** `-setcookie Node Cookie`. */
+  readonly nodeCookies: Readonly<Record<string, string>>;
+  readonly hidden: boolean;
+  readonly apps: readonly string[];
+  readonly paths: readonly string[];
+  readonly sources: readonly ({ readonly config: string } | { readonly configfd: string })[];
+  readonly environment: readonly ApplicationFlag[];
+  readonly join: readonly string[];
+  readonly startEpmd: boolean;
+  /** The port of EPMD itself. */
+  readonly epmdPort: number | undefined;
+  /** One distribution port for all nodes (`-erl_epmd_port`). */
+  readonly fixedPort: number | undefined;
+  readonly distListen: boolean;
+  readonly protoDist: string;
+  readonly sslDistOpt: readonly string[];
+  readonly sslDistOptfile: string | undefined;
+  readonly logLevel: string | undefined;
+  readonly logFormat: 'auto' | 'line' | 'json';
+  readonly help: boolean;
+  readonly version: boolean;
+  /** Words of no option: the first may be a subcommand. */
+  readonly plain: readonly string[];
+  readonly ignored: readonly string[];
+}
+
+const PROTOCOLS = ['inet_tcp', 'inet6_tcp', 'inet_tls', 'inet6_tls'] as const;
+const LEVELS = [
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+  'none',
+] as const;
+
+/** What the words of a command line ask for. Throws `ConfigError` `bad_option`. */
+export function readFlags(argv: readonly string[]): RunFlags {
+  const { words, plain, ignored } = rewriteErlWords(argv);
+  const given = Parser([...words], {
+    configuration: {
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'duplicate-arguments-array': true,
+      'flatten-duplicate-arrays': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'short-option-groups': false,
+    },
+    array: ['app', 'config', 'configfd', 'env', 'join', 'pa', 'pz', 'setcookie', 'ssl_dist_opt'],
+    boolean: ['help', 'hidden', 'version'],
+    string: [
+      ...[
+        'app',
+        'config',
+        'configfd',
+        'connect_all',
+        'cookie',
+        'dist_listen',
+        'env',
+        'epmd_port',
+        'erl_epmd_port',
+      ],
+      ...[
+        'join',
+        'log-format',
+        'log-level',
+        'name',
+        'pa',
+        'proto_dist',
+        'pz',
+        'setcookie',
+        'sname',
+        'ssl_dist_opt',
+      ],
+      ...['ssl_dist_optfile', 'start_epmd'],
+    ],
+  }) as Record<string, unknown>;
+
+  const one = (name: string): string | undefined => {
+    const value = given[name];
+    if (!Array.isArray(value)) return value as string | undefined;
+    throw new ConfigError('bad_option', `the option ${name} is given ${value.length} times`, { key: name });
+  };
+  const many = (name: string): string[] => (given[name] as string[] | undefined) ?? [];
+  const choice = <T extends string>(name: string, choices: readonly T[]): T | undefined => {
+    const value = one(name);
+    if (value === undefined || choices.includes(value as T)) return value as T | undefined;
+    throw new ConfigError('bad_option', `${name} is one of ${choices.join(', ')}, not ${value}`, {
+      key: name,
+    });
+  };
+  const boolean = (name: string): boolean => choice(name, ['true', 'false']) !== 'false';
+  const port = (name: string): number | undefined => {
+    const value = one(name);
+    if (value === undefined || (/^\d{1,5}$/.test(value) && Number(value) > 0 && Number(value) < 65536)) {
+      return value === undefined ? undefined : Number(value);
+    }
+    throw new ConfigError('bad_option', `${name} is a port from 1 to 65535, not ${value}`, { key: name });
+  };
+
+  const cookies = readCookies(many('setcookie'), one('cookie'));
+  const environment = many('env').map((json) => {
+    const [application = '', ...rest] = JSON.parse(json) as string[];
+    return { application, words: rest };
+  });
+  const connectAll = choice('connect_all', ['true', 'false']);
+  if (connectAll !== undefined)
+    environment.push({ application: 'kernel', words: ['connect_all', connectAll] });
+  return {
+    name: one('name'),
+    sname: one('sname'),
+    ...cookies,
+    hidden: given['hidden'] === true,
+    apps: many('app'),
+    paths: [...many('pa').reverse(), ...many('pz')],
+    sources: sourcesInOrder(words),
+    environment,
+    join: many('join'),
+    startEpmd: boolean('start_epmd'),
+    epmdPort: port('epmd_port'),
+    fixedPort: port('erl_epmd_port'),
+    distListen: boolean('dist_listen'),
+    protoDist: choice('proto_dist', PROTOCOLS) ?? 'inet_tcp',
+    sslDistOpt: many('ssl_dist_opt').flatMap((json) => JSON.parse(json) as string[]),
+    sslDistOptfile: one('ssl_dist_optfile'),
+    logLevel: choice('log-level', LEVELS),
+    logFormat: choice('log-format', ['auto', 'line', 'json']) ?? 'auto',
+    help: given['help'] === true,
+    version: given['version'] === true,
+    plain,
+    ignored,
+  };
+}
+
+/** `-config` and `-configfd` are processed in the order of the command line. */
+function sourcesInOrder(words: readonly string[]): ({ config: string } | { configfd: string })[] {
+  return words.flatMap((word) => {
+    const [, kind, value] = /^--(config|configfd)=(.*)$/s.exec(word) ?? [];
+    if (kind === undefined || value === undefined) return [];
+    return [kind === 'config' ? { config: value } : { configfd: value }];
+  });
+}
+
+/** `-setcookie COOKIE` counts only once, as for erl; `-setcookie NODE COOKIE` sets that of one node. */
+function readCookies(
+  setcookie: readonly string[],
+  cookie: string | undefined,
+): Pick<RunFlags, 'cookie' | 'nodeCookies'> {
+  const nodeCookies: Record<string, string> = {};
+  const own = cookie === undefined ? [] : [cookie];
+  for (const [first = '', second] of setcookie.map((json) => JSON.parse(json) as string[])) {
+    if (second === undefined) own.push(first);
+    else nodeCookies[first] = second;
+  }
+  if (own.length > 1)
+    throw new ConfigError('bad_option', 'the cookie is given more than once', { key: 'setcookie' });
+  return { cookie: own[0], nodeCookies };
+}
