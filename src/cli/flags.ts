@@ -13,6 +13,8 @@ export interface RunFlags {
   readonly cookie: string | undefined;
   /** `-setcookie Node Cookie`. */
   readonly nodeCookies: Readonly<Record<string, string>>;
+  /** `-nocookie`: no cookie file is read or made. */
+  readonly noCookie: boolean;
   readonly hidden: boolean;
   readonly apps: readonly string[];
   readonly paths: readonly string[];
@@ -59,13 +61,13 @@ export function readFlags(argv: readonly string[]): RunFlags {
       'camel-case-expansion': false,
       'dot-notation': false,
       'duplicate-arguments-array': true,
-      'flatten-duplicate-arrays': false,
+      'greedy-arrays': false,
       'parse-numbers': false,
       'parse-positional-numbers': false,
       'short-option-groups': false,
     },
     array: ['app', 'config', 'configfd', 'env', 'join', 'pa', 'pz', 'setcookie', 'ssl_dist_opt'],
-    boolean: ['help', 'hidden', 'version'],
+    boolean: ['help', 'hidden', 'nocookie', 'version'],
     string: [
       ...[
         'app',
@@ -128,6 +130,7 @@ export function readFlags(argv: readonly string[]): RunFlags {
     name: one('name'),
     sname: one('sname'),
     ...cookies,
+    noCookie: given['nocookie'] === true,
     hidden: given['hidden'] === true,
     apps: many('app'),
     paths: [...many('pa').reverse(), ...many('pz')],

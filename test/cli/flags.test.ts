@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileCookie } from '../../src/cli/cookie.js';
+import { type RunFlags, readFlags } from '../../src/cli/flags.js';
+
+const read = (line: string): RunFlags => readFlags(line.split(' ').filter((word) => word !== ''));
+
+test('the main command line', () => {
+  const flags = read('--name abc@127.0.0.1 --cookie C --app distro -config config/a -configfd 3 -config b');
+  assert.deepEqual(
+    [flags.name, flags.cookie, flags.apps, flags.sources],
+    ['abc@127.0.0.1', 'C', ['distro'], [{ config: 'config/a' }, { configfd: '3' }, { config: 'b' }]],
+  );
+});
+
+test('what is not given', () => {
+  const flags = read('');
+  assert.deepEqual(
+    [
+      flags.name,
+      flags.cookie,
+      flags.hidden,
+      flags.startEpmd,
+      flags.distListen,
+      flags.protoDist,
+      flags.logFormat,
+    ],
+    [undefined, undefined, false, true, true, 'inet_tcp', 'auto'],
+  );
+});
+
+test('cookies of the node and of others', () => {
+  const flags = read('-setcookie ABC -setcookie n@h DEF');
+  assert.deepEqual([flags.cookie, flags.nodeCookies], ['ABC', { 'n@h': 'DEF' }]);
+  assert.throws(() => read('-setcookie A -setcookie B'), { code: 'bad_option' });
+  assert.throws(() => read('--cookie A -setcookie B'), { code: 'bad_option' });
+});
+
+test('values that look like numbers stay text', () => {
+  assert.equal(read('--cookie 0123').cookie, '0123');
+  assert.equal(read('--sname 1e3').sname, '1e3');
+});
+
+test('paths: -pa in front, the last one first, -pz behind', () => {
+  assert.deepEqual(read('-pz z -pa a b -pa c').paths, ['c', 'b', 'a', 'z']);
+});
+
+test('the environment of applications', () => {
+  const { environment } = read('-kernel net_ticktime 8 -connect_all false -distro x \'"y"\'');
+  assert.deepEqual(environment, [
+    { application: 'kernel', words: ['net_ticktime', '8'] },
+    { application: 'distro', words: ['x', '\'"y"\''] },
+    { application: 'kernel', words: ['connect_all', 'false'] },
+  ]);
+});
+
+test('wrong values', () => {
+  for (const line of [
+    '--name a@h --name b@h',
+    '-proto_dist udp',
+    '-erl_epmd_port 70000',
+    '-epmd_port x',
+    '-start_epmd no',
+    '--log-level loud',
+  ]) {
+    assert.throws(() => read(line), { code: 'bad_option' }, line);
+  }
+});
+
+test('words of no option are kept, the first may be a subcommand', () => {
+  assert.deepEqual(read('check -config a b').plain, ['check']);
+});
+
+function withHome(run: (home: string) => void): void {
+  const home = mkdtempSync(join(tmpdir(), 'otpnode-home-'));
+  try {
+    run(home);
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+}
+
+test('the cookie file of the home directory comes first, then the XDG place', () => {
+  withHome((home) => {
+    mkdirSync(join(home, '.config/erlang'), { recursive: true });
+    writeFileSync(join(home, '.config/erlang/.erlang.cookie'), 'XDG\n', { mode: 0o600 });
+    assert.equal(fileCookie({ home }), 'XDG');
+    mkdirSync(join(home, 'x/erlang'), { recursive: true });
+    writeFileSync(join(home, 'x/erlang/.erlang.cookie'), 'OTHER', { mode: 0o400 });
+    assert.equal(fileCookie({ home, xdgConfigHome: join(home, 'x') }), 'OTHER');
+    writeFileSync(join(home, '.erlang.cookie'), 'A B \r\n', { mode: 0o400 });
+    assert.equal(fileCookie({ home }), 'A B ');
+  });
+});
+
+test('without a cookie file one is made that only its owner can read', () => {
+  withHome((home) => {
+    const cookie = fileCookie({ home });
+    assert.match(cookie, /^[A-Z]{20}$/);
+    const file = join(home, '.erlang.cookie');
+    assert.equal(statSync(file).mode & 0o777, 0o400);
+    assert.equal(readFileSync(file, 'latin1'), cookie);
+    assert.equal(fileCookie({ home }), cookie);
+  });
+});
+
+test('a cookie file that others can read, or that holds no cookie, is refused', () => {
+  withHome((home) => {
+    const file = join(home, '.erlang.cookie');
+    writeFileSync(file, 'C', { mode: 0o644 });
+    chmodSync(file, 0o644);
+    assert.throws(() => fileCookie({ home }), /must be accessible by owner only/);
+    chmodSync(file, 0o600);
+    writeFileSync(file, '\n');
+    assert.throws(() => fileCookie({ home }), /is empty/);
+    writeFileSync(file, 'a\nb');
+    assert.throws(() => fileCookie({ home }), /characters that no cookie may have/);
+    writeFileSync(file, 'ä');
+    assert.throws(() => fileCookie({ home }), /is empty|characters/);
+  });
+});
