@@ -6,7 +6,7 @@
 //   110 NAMES_REQ   → port:u32 and a line for each name
 //   100 DUMP_REQ    → port:u32 and a line for each name, also for those that were; each with a NUL behind it
 //   107 KILL_REQ    → OK, or NO while nodes are registered
-//   115 STOP_REQ    name → STOPPED or NOEXIST, only with relaxed command check
+//   115 STOP_REQ    name → STOPPED, or NOEXISTSTOPPED, only with relaxed command check
 //
 // Requests have a two-byte length in front. One request per connection, which is closed after the answer; but after
 // ALIVE2_REQ it stays, and the name with it until the connection ends or anything more is sent. All but PORT2_REQ
@@ -31,6 +31,8 @@ const ALIVE2_FIXED = 13;
 /** The creation in an answer that refuses. */
 const NO_CREATION = 99;
 const MAX_NAME = 255;
+/** BEAM's daemon does not look up the longest name that it registers; no node name can be so long with its host. */
+const MAX_LOOKUP = 254;
 /** `MAXSYMLEN`: four bytes for each character of a name. */
 const MAX_EXTRA = 255 * 4;
 /** Requests are shorter than this, their length included. */
@@ -157,7 +159,7 @@ export class EpmdServer {
     const extraEnd = nameEnd + 2 + request.readUInt16BE(nameEnd);
     const nameBytes = request.subarray(11, nameEnd);
     if (extraEnd > request.length || nameBytes.includes(0)) return undefined;
-    const name = nameOf(nameBytes);
+    const name = nameOf(nameBytes, MAX_NAME);
     const extra = Buffer.from(request.subarray(nameEnd + 2, extraEnd));
     const highest = request.readUInt16BE(5);
     const creation =
@@ -180,7 +182,7 @@ export class EpmdServer {
   #port2(request: Buffer, socket: Socket): void {
     const end = request[request.length - 1] === 0 ? request.length - 1 : request.length;
     const bytes = request.subarray(1, end);
-    const name = bytes.length === 0 || bytes.includes(0) ? undefined : nameOf(bytes);
+    const name = bytes.length === 0 || bytes.includes(0) ? undefined : nameOf(bytes, MAX_LOOKUP);
     if (name === undefined) return;
     const entry = this.#names.find(name);
     socket.write(entry === undefined ? Buffer.of(PORT2_RESP, 1) : port2Answer(entry));
@@ -208,7 +210,8 @@ export class EpmdServer {
     if (request.length <= 1) return;
     const stopped = this.#names.unregister(request.subarray(1).toString().replace(/\0.*$/s, ''));
     if (stopped !== undefined) this.#sockets.get(stopped.connection)?.destroy();
-    socket.write(stopped === undefined ? 'NOEXIST' : 'STOPPED');
+    // BEAM's daemon says both when there is no such name; clients read 7 bytes.
+    socket.write(stopped === undefined ? 'NOEXISTSTOPPED' : 'STOPPED');
   }
 
   #portAnd(lines: readonly string[]): Buffer {
@@ -274,11 +277,11 @@ function isLocal(socket: Socket): boolean {
   return remote === '::1' || remote.startsWith('127.') || remote === socket.localAddress;
 }
 
-/** A name of at most 255 characters in UTF-8. */
-function nameOf(bytes: Buffer): string | undefined {
+/** A name in UTF-8 of at most so many characters. */
+function nameOf(bytes: Buffer, limit: number): string | undefined {
   try {
     const name = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    return name.length > MAX_NAME && [...name].length > MAX_NAME ? undefined : name;
+    return name.length > limit && [...name].length > limit ? undefined : name;
   } catch {
     return undefined;
   }

@@ -46,7 +46,7 @@ export class EpmdNames {
     const counter = before === undefined ? this.#nowSeconds() : next(before.counter);
     this.#active.set(node.name, { ...node, counter });
     // Version 5 has room for 1, 2 and 3 only.
-    return node.highest >= 6 ? counter : ((counter - 1) % 3) + 1;
+    return node.highest >= 6 ? counter : (counter % 3) + 1;
   }
 
   /** Ends the registration that the connection keeps; without one, whoever has the name. Returns what ended. */

@@ -112,7 +112,7 @@ export async function stop(
   address: EpmdAddress = {},
 ): Promise<'stopped' | 'noexist' | 'closed'> {
   const answer = await untilClosed(Buffer.concat([Buffer.of(STOP_REQ), Buffer.from(name)]), address, false);
-  return answer === 'STOPPED' ? 'stopped' : answer === 'NOEXIST' ? 'noexist' : 'closed';
+  return answer === 'STOPPED' ? 'stopped' : answer.startsWith('NOEXIST') ? 'noexist' : 'closed';
 }
 
 /** Whether something accepts connections there. */
