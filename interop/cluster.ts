@@ -74,6 +74,14 @@ export interface ClusterOptions {
   readonly epmd?: 'otpnode' | 'beam' | 'none';
 }
 
+/** Calls from one node over some time: how many were answered, refused, wrong; the longest time without an answer. */
+export interface Watched {
+  readonly answered: number;
+  readonly refused: number;
+  readonly wrong: number;
+  readonly longestMs: number;
+}
+
 /** One peer that was started. */
 export class Peer {
   readonly role: string;
@@ -115,6 +123,23 @@ export class Peer {
     const match = /^\{(\d+), 3, (\d+)\}$/.exec(text);
     if (match === null) throw new Error(`${this.node} answered ${text}`);
     return { at: Number(match[1]), refused: Number(match[2]) };
+  }
+
+  /** Calls the calculator from that node again and again, until `watched`. */
+  async watch(): Promise<void> {
+    await this.#cluster.ask(`Observer.watch(${this.atom})`);
+  }
+
+  /** How the calls went since `watch`. */
+  async watched(): Promise<Watched> {
+    const seen = await this.#cluster.ask(`Observer.watched(${this.atom})`);
+    const figure = (name: string) => Number(new RegExp(`${name}: (\\d+)`).exec(seen)?.[1]);
+    return {
+      answered: figure('answered'),
+      refused: figure('refused'),
+      wrong: figure('wrong'),
+      longestMs: figure('longest_ms'),
+    };
   }
 
   /** Whether the application runs on that node. */

@@ -47,6 +47,48 @@ defmodule Observer do
     end
   end
 
+  @doc "Calls the calculator from `node` without end, until `watched` asks how it went."
+  def watch(node) do
+    watcher = spawn(fn -> watching(node, now(), %{answered: 0, refused: 0, wrong: 0, longest_ms: 0}) end)
+    Process.register(watcher, watcher_name(node))
+  end
+
+  @doc "How many calls were answered, refused, answered wrongly; and the longest time without an answer."
+  def watched(node) do
+    send(watcher_name(node), {:how_was_it, self()})
+
+    receive do
+      {:it_was, seen} -> seen
+    after
+      10_000 -> exit(:the_watcher_is_stuck)
+    end
+  end
+
+  defp watcher_name(node), do: :"watcher of #{node}"
+  defp now, do: System.monotonic_time(:millisecond)
+
+  defp watching(node, last, seen) do
+    receive do
+      {:how_was_it, asker} -> send(asker, {:it_was, seen})
+    after
+      2 ->
+        x = :rand.uniform(1000)
+        expected = x + 1
+
+        case call(node, x, 1) do
+          {:ok, ^expected} ->
+            longest = max(seen.longest_ms, now() - last)
+            watching(node, now(), %{seen | answered: seen.answered + 1, longest_ms: longest})
+
+          {:ok, _} ->
+            watching(node, last, %{seen | wrong: seen.wrong + 1})
+
+          {:error, _} ->
+            watching(node, last, %{seen | refused: seen.refused + 1})
+        end
+    end
+  end
+
   @doc "One call of the calculator from `node`."
   def call(node, x, y) do
     {:ok, :erpc.call(node, Distro.DistroCal, :add, [x, y], 6000)}
