@@ -13,7 +13,7 @@ defmodule BenchClient do
   def main([rounds, ms | nodes]) do
     nodes = Enum.map(nodes, &String.to_atom/1)
     ms = String.to_integer(ms)
-    for node <- nodes, do: pong(node)
+    for node <- nodes, do: ready(node)
     for {_name, kind, size} <- @rows, node <- nodes, do: measure(kind, size, node, div(ms, 2))
 
     for _ <- 1..String.to_integer(rounds), {name, kind, size} <- @rows, node <- nodes do
@@ -21,11 +21,12 @@ defmodule BenchClient do
     end
   end
 
-  defp pong(node) do
-    case Node.ping(node) do
-      :pong -> :ok
-      :pang -> raise "#{node} does not answer"
-    end
+  # Asks until the server answers, for ten seconds.
+  defp ready(node, tries \\ 500) do
+    GenServer.call({:bench, node}, :count, 1000)
+  catch
+    :exit, reason when tries == 0 -> exit({:no_answer_from, node, reason})
+    :exit, _ -> Process.sleep(20) && ready(node, tries - 1)
   end
 
   defp measure(:calls, callers, node, ms) do

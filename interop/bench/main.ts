@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const conditions =
     `Node.js ${process.version}, OTP ${tested.otp} (Elixir ${tested.elixir}), ${cpus().length} x ${cpus()[0]?.model ?? 'CPU'}, ` +
     `load before ${loadavg()[0]?.toFixed(2)}, loopback, ${flags.rounds} rounds of ${flags.ms} ms, medians`;
-  const starts = await startUps(cluster, join(tested.bin, 'elixir'));
+  const starts: Row[] = process.env["SKIP_STARTS"] ? [] : await startUps(cluster, join(tested.bin, 'elixir'));
   const beam = await server(cluster, BEAM, [
     join(tested.bin, 'elixir'),
     ...['--name', nodeName(BEAM), '--cookie', cluster.cookie, '--no-halt'],
