@@ -1,6 +1,6 @@
 // `npm run bench`: one BEAM client against a BEAM gen_server and against the same server on otpnode.
 //
-//   node build/interop/bench/main.js [--rounds N] [--ms N] [--otp NN] [--json]
+//   node build/interop/bench/main.js [--rounds N] [--ms N] [--otp NN] [--json] [--skip-starts] [--profile DIR]
 //
 // Both servers run at the same time and are measured in turn, round by round, so that what else the machine does
 // meets both. Shown are medians and their ratio. Nothing else should run on the machine.
@@ -18,6 +18,7 @@ const { values: flags } = parseArgs({
     ms: { type: 'string', default: '1000' },
     otp: { type: 'string', default: '25' },
     json: { type: 'boolean', default: false },
+    'skip-starts': { type: 'boolean', default: false },
     profile: { type: 'string' },
   },
 });
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
   const conditions =
     `Node.js ${process.version}, OTP ${tested.otp} (Elixir ${tested.elixir}), ${cpus().length} x ${cpus()[0]?.model ?? 'CPU'}, ` +
     `load before ${loadavg()[0]?.toFixed(2)}, loopback, ${flags.rounds} rounds of ${flags.ms} ms, medians`;
-  const starts: Row[] = process.env["SKIP_STARTS"] ? [] : await startUps(cluster, join(tested.bin, 'elixir'));
+  const starts: Row[] = flags['skip-starts'] ? [] : await startUps(cluster, join(tested.bin, 'elixir'));
   const beam = await server(cluster, BEAM, [
     join(tested.bin, 'elixir'),
     ...['--name', nodeName(BEAM), '--cookie', cluster.cookie, '--no-halt'],
