@@ -10,6 +10,8 @@ export interface LogOrigin {
   readonly groupLeader: Pid | undefined;
   /** The event as an Erlang report (a map or a list of pairs), when it has that form. */
   readonly report?: Term;
+  /** The event as format and arguments of `io_lib:format`, when it has that form. */
+  readonly message?: { readonly format: string; readonly args: readonly Term[] };
 }
 
 /** A log sink. `text` is one line for a person; `fields` are for machines and hold no secret. */

@@ -2,15 +2,16 @@
 //
 // It cannot be preempted. After its exit the runtime answers `noproc` for it, `signal` is aborted, its timers
 // end, and every method of it throws, so that code that still runs inside an `await` cannot act any more.
-import { ConnectionError, ErlangError, Exit, OtpnodeError, Thrown } from '../errors.js';
+import { ConnectionError, ErlangError, Exit } from '../errors.js';
 import { type Atom, atom } from '../terms/atom.js';
-import { binary } from '../terms/binary.js';
+import { format } from '../terms/format.js';
 import { ImproperList } from '../terms/list.js';
 import type { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
 import type { RemoteLink } from './dist_entry.js';
+import { reasonOf } from './exception.js';
 import { Mailbox } from './mailbox.js';
 import * as signal from './signal.js';
 import type { System } from './system.js';
@@ -412,8 +413,28 @@ export class Process {
       await main(this);
       this.end(NORMAL);
     } catch (error) {
+      if (!(error instanceof Exit)) this.#reportError(error);
       this.end(reasonOf(error));
     }
+  }
+
+  /** What BEAM's emulator tells of a process that ends by an error. */
+  #reportError(error: unknown): void {
+    if (!this.alive) return;
+    const reason = reasonOf(error);
+    this.system.log(
+      'error',
+      `Error in process ${format(this.pid)} with exit value: ${format(reason, 2000)}`,
+      {},
+      {
+        pid: this.pid,
+        groupLeader: this.groupLeader,
+        message: {
+          format: 'Error in process ~p on node ~p with exit value:~n~p~n',
+          args: [this.pid, this.node, reason],
+        },
+      },
+    );
   }
 
   /** An exit signal arrives. `link`: only if it is a link's may `kill` be trapped. @internal */
@@ -440,15 +461,4 @@ export class Process {
   #check(): void {
     if (this.#exitReason !== undefined) throw new Exit(this.#exitReason, 'this process has ended');
   }
-}
-
-/** The exit reason that a thrown value stands for. */
-export function reasonOf(error: unknown): Term {
-  if (error instanceof Exit) return error.reason;
-  if (error instanceof ErlangError) return tuple(error.reason, error.stacktrace);
-  if (error instanceof Thrown) return tuple(tuple(atom('nocatch'), error.value), []);
-  if (error instanceof OtpnodeError) return tuple(tuple(atom(error.code), binary(error.message)), []);
-  if (error instanceof Error)
-    return tuple(tuple(atom('javascript'), binary(`${error.name}: ${error.message}`)), []);
-  return tuple(tuple(atom('javascript'), binary(String(error))), []);
 }

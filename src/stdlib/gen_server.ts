@@ -4,8 +4,10 @@
 // lets the event loop turn when it has worked long enough, so that sockets are served. A callback that awaits
 // holds its server, as in Erlang: to answer later, give no reply and call `gen.reply` when it is known.
 import { ErlangError, Exit } from '../errors.js';
-import { type Process, reasonOf } from '../erts/process.js';
+import { reasonOf } from '../erts/exception.js';
+import type { Process } from '../erts/process.js';
 import { Atom, atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
 import { map } from '../terms/map.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
@@ -263,7 +265,10 @@ class Server<S> implements SystemTarget {
     if (handleInfo !== undefined) {
       return this.#try(() => handleInfo.call(this.#callbacks, message, this.#state, this.self), message);
     }
-    this.self.system.log('warning', `${this.module.name} has no handleInfo: a message is dropped`);
+    this.self.system.log(
+      'warning',
+      `${this.module.name} has no handleInfo. Unhandled message: ${short(message)}`,
+    );
     return undefined;
   }
 
@@ -330,32 +335,37 @@ class Server<S> implements SystemTarget {
 
   async #crash(error: unknown, message: Term): Promise<never> {
     if (!this.self.alive) throw error; // ended from outside while a callback awaited
-    await this.#terminate(reasonOf(error), message, error);
+    await this.#terminate(reasonOf(error), message);
     throw error;
   }
 
   async #end(reason: Term, message: Term, from?: From, answer?: Term): Promise<never> {
     if (!this.self.alive) throw new Exit(reason);
-    await this.#terminate(reason, message, undefined);
+    await this.#terminate(reason, message);
     if (from !== undefined && answer !== undefined) reply(this.self, from, answer);
     throw new Exit(reason, reason === NORMAL ? 'the server stops' : 'the server stops abnormally');
   }
 
-  async #terminate(reason: Term, message: Term, error: unknown): Promise<void> {
+  async #terminate(reason: Term, message: Term): Promise<void> {
     await this.#callbacks.terminate?.(reason, this.#state, this.self);
     if (isOrderly(reason)) return;
-    this.#report(reason, message, error);
+    this.#report(reason, message);
   }
 
-  #report(reason: Term, message: Term, error: unknown): void {
+  #report(reason: Term, message: Term): void {
     const { self } = this;
-    const call = parseCall(message);
-    const report = terminateReport(self, this.#name, message, this.stateTerm(), reason, call?.from.pid);
+    const state = this.stateTerm();
+    const client = parseCall(message)?.from.pid;
     self.system.log(
       'error',
-      `Generic server ${self.registeredName?.name ?? self.pid.key} terminating`,
-      error instanceof Error ? { error: error.stack ?? String(error) } : {},
-      { pid: self.pid, groupLeader: self.groupLeader, report },
+      `Generic server ${short(this.#name)} terminating. Reason: ${short(reason)}. ` +
+        `Last message: ${short(message)}. State: ${short(state)}.`,
+      {},
+      {
+        pid: self.pid,
+        groupLeader: self.groupLeader,
+        report: terminateReport(self, this.#name, message, state, reason, client),
+      },
     );
   }
 
@@ -375,6 +385,11 @@ class Server<S> implements SystemTarget {
   terminate(reason: Term): Promise<never> {
     return this.#end(reason, [], undefined);
   }
+}
+
+/** A term in a line of the log. */
+function short(term: Term): string {
+  return format(term, 2000);
 }
 
 /** The report of a server's abnormal end, as `gen_server` logs it. */

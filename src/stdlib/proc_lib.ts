@@ -1,8 +1,10 @@
 // Processes that start in step with their parent and tell when they crash, as OTP's proc_lib.erl: `$ancestors`
 // and `$initial_call` in the dictionary, a start that waits for the child's word, crash reports in OTP's form.
-import { ErlangError, Exit, Thrown } from '../errors.js';
-import { NORMAL, type Process, type ProcessMain, reasonOf } from '../erts/process.js';
+import { Exit } from '../errors.js';
+import { exceptionOf, reasonOf } from '../erts/exception.js';
+import { NORMAL, type Process, type ProcessMain } from '../erts/process.js';
 import { Atom, atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
 import { map } from '../terms/map.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
@@ -27,8 +29,6 @@ export interface StartOptions {
 const ANCESTORS = atom('$ancestors');
 const INITIAL_CALL = atom('$initial_call');
 const EXIT = atom('EXIT');
-const ERROR = atom('error');
-const EXIT_CLASS = atom('exit');
 const KILL = atom('kill');
 const SHUTDOWN = atom('shutdown');
 const TIMEOUT = atom('timeout');
@@ -89,7 +89,7 @@ function spawnProcess(parent: Process, main: ProcessMain, options: StartOptions)
         await main(self);
       } catch (error) {
         crashReport(self, error);
-        throw error;
+        throw error instanceof Exit ? error : new Exit(reasonOf(error));
       }
     },
     {
@@ -133,23 +133,15 @@ export function isOrderly(reason: Term): boolean {
 
 /** Tells the log of a crash, with what OTP's crash report has. */
 export function crashReport(self: Process, error: unknown): void {
-  const reason = reasonOf(error);
-  if (error instanceof Exit && isOrderly(reason)) return;
+  if (error instanceof Exit && isOrderly(error.reason)) return;
   if (!self.alive) return; // killed from outside: BEAM tells nobody either
-  const [kind, why, stack] =
-    error instanceof Exit
-      ? [EXIT_CLASS, error.reason, []]
-      : error instanceof Thrown
-        ? [ERROR, tuple(atom('nocatch'), error.value), []]
-        : error instanceof ErlangError
-          ? [ERROR, error.reason, error.stacktrace]
-          : [ERROR, reason, []];
+  const { kind, reason, stacktrace } = exceptionOf(error);
   const [module, fun, arity] = initialCallOf(self);
   const own: Term = [
     tuple(atom('initial_call'), tuple(module, fun, arity)),
     tuple(atom('pid'), self.pid),
     tuple(atom('registered_name'), self.registeredName ?? []),
-    tuple(atom('error_info'), tuple(kind as Term, why as Term, stack as Term)),
+    tuple(atom('error_info'), tuple(atom(kind), reason, stacktrace)),
     tuple(atom('ancestors'), ancestorsOf(self)),
     tuple(atom('message_queue_len'), self.mailbox.size),
     tuple(atom('messages'), self.mailbox.toArray().slice(0, MAX_REPORTED_MESSAGES)),
@@ -162,12 +154,15 @@ export function crashReport(self: Process, error: unknown): void {
   const report = map([atom('label'), tuple(atom('proc_lib'), atom('crash'))], [atom('report'), [own, []]]);
   self.system.log(
     'error',
-    `process ${self.registeredName?.name ?? self.pid.key} (${module.name}:${fun.name}/${arity}) crashed`,
-    error instanceof Error ? { error: error.stack ?? String(error) } : {},
+    `crasher: initial call: ${module.name}:${fun.name}/${arity}, pid: ${format(self.pid)}, ` +
+      `registered_name: ${self.registeredName?.name ?? '[]'}, error: ${format(reason, MAX_REASON_TEXT)}`,
+    {},
     { pid: self.pid, groupLeader: self.groupLeader, report },
   );
 }
 
+/** Characters of a reason in a line of the log. */
+const MAX_REASON_TEXT = 2000;
 /** Messages of a crashed process that its report shows. */
 const MAX_REPORTED_MESSAGES = 10;
 

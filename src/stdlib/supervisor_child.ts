@@ -1,5 +1,6 @@
 // What a supervisor does to one child: count its restarts, end it, describe it in OTP's words.
-import { type Process, reasonOf } from '../erts/process.js';
+import { reasonOf } from '../erts/exception.js';
+import type { Process } from '../erts/process.js';
 import type { Clock } from '../erts/timer.js';
 import { Atom, atom } from '../terms/atom.js';
 import { map } from '../terms/map.js';

@@ -2,6 +2,7 @@
 import type { LogOrigin } from '../erts/log.js';
 import type { Process } from '../erts/process.js';
 import { atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
 import { map } from '../terms/map.js';
 import { keyOf } from '../terms/order.js';
 import { Pid } from '../terms/pid.js';
@@ -242,7 +243,7 @@ class Supervisor implements SpecDesk {
 
   async info(message: Term): Promise<Step<Supervisor>> {
     if (!isTagged(message, EXIT, 3) || !(message.elements[1] instanceof Pid)) {
-      this.#self.system.log('error', 'Supervisor received unexpected message');
+      this.#self.system.log('error', `Supervisor received unexpected message: ${format(message, 2000)}`);
       return { state: this };
     }
     const child = this.#byPid.get(message.elements[1].key);
@@ -320,7 +321,13 @@ class Supervisor implements SpecDesk {
     if ('ok' in result) {
       child.pid = result.ok;
       this.#byPid.set(result.ok.key, child);
-      this.#self.system.log('info', 'a child is started', {}, this.#origin('progress', undefined, child));
+      const started = `id=${format(child.spec.id)},pid=${format(result.ok)}`;
+      this.#self.system.log(
+        'info',
+        `Supervisor: ${format(this.#name)}. Started: ${started}.`,
+        {},
+        this.#origin('progress', undefined, child),
+      );
     }
     return result;
   }
@@ -348,7 +355,13 @@ class Supervisor implements SpecDesk {
   // --- reports ------------------------------------------------------------------------------------------------
 
   #report(context: string, reason: Term, child: Child): void {
-    this.#self.system.log('error', `supervisor: ${context}`, {}, this.#origin(context, reason, child));
+    const offended = `id=${format(child.spec.id)},pid=${format(pidTerm(child))}`;
+    this.#self.system.log(
+      'error',
+      `Supervisor: ${format(this.#name)}. Context: ${context}. Reason: ${format(reason, 2000)}. Offender: ${offended}.`,
+      {},
+      this.#origin(context, reason, child),
+    );
   }
 
   #origin(context: string, reason: Term | undefined, child: Child): LogOrigin {

@@ -32,7 +32,7 @@ const counter: GenServer<number> = {
       return { state };
     }
     if (request === atom('never')) return { state };
-    throw new ErlangError(tuple(atom('function_clause'), request));
+    throw new ErlangError(tuple(atom('function_clause'), request), [atom('here')]);
   },
   handleCast: (message, state) => ({ state: state + (message as number) }),
   handleInfo(message, state, self) {
@@ -86,7 +86,7 @@ test('a call exits with the reasons of OTP', async () => {
     const pid = await ok(start(self, counter, 0));
     same(
       await exitOf(gen.call(self, pid, atom('boom'))),
-      tuple(tuple(tuple(atom('function_clause'), atom('boom')), []), called(pid, atom('boom'))),
+      tuple(tuple(tuple(atom('function_clause'), atom('boom')), [atom('here')]), called(pid, atom('boom'))),
     );
     const other = await ok(start(self, counter, 0));
     same(
@@ -160,10 +160,10 @@ test('a start tells what init decided; a name is taken before and free after a f
     assert.deepEqual(await started(() => ({ ignore: true })), { ignore: true });
     assert.deepEqual(await started(() => ({ stop: atom('bad') })), { error: atom('bad') });
     const thrown = await started(() => {
-      throw new ErlangError(atom('badarg'));
+      throw new ErlangError(atom('badarg'), [atom('here')]);
     });
     assert.ok('error' in thrown);
-    same(thrown.error, tuple(atom('badarg'), []));
+    same(thrown.error, tuple(atom('badarg'), [atom('here')]));
     assert.equal(self.mailbox.size, 0, 'the exits of children that did not start are not seen');
     const pid = await ok(startLink(self, counter, 0, { name: COUNTER }));
     const again = await startLink(self, counter, 0, { name: COUNTER });
