@@ -12,6 +12,9 @@ export type Watched = Pid | Atom;
 /** `DFLAG_ALIAS`: the peer's processes may be sent messages by alias, and ours. */
 export const ALIAS_FLAG: bigint = 1n << 35n;
 
+/** `DFLAG_SPAWN`: the peer takes spawn requests. */
+export const SPAWN_FLAG: bigint = 1n << 32n;
+
 /** One live connection. Each method writes one signal, in order, and never blocks. */
 export interface DistChannel {
   readonly node: Atom;
@@ -76,9 +79,16 @@ export interface PendingSpawn {
   readonly requester: Process;
   readonly link: boolean;
   readonly monitor: boolean;
-  /** First element of the reply message, `spawn_reply` unless told otherwise; undefined: no message. */
-  readonly replyTag: Term | undefined;
+  /** Which outcome is told: both, only an error, none. */
+  readonly reply: SpawnReply;
+  /** First element of the reply message. */
+  readonly replyTag: Term;
+  /** Given up: a child that still comes is dismissed. */
+  abandoned: boolean;
 }
+
+/** When a spawn request is answered by a message: `{reply, yes | error_only | no}`. */
+export type SpawnReply = 'yes' | 'error_only' | 'no';
 
 export type Signal = (channel: DistChannel) => void;
 

@@ -10,7 +10,7 @@ import type { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
-import type { RemoteLink } from './dist_entry.js';
+import type { RemoteLink, SpawnReply } from './dist_entry.js';
 import { reasonOf } from './exception.js';
 import { Mailbox } from './mailbox.js';
 import * as signal from './signal.js';
@@ -31,6 +31,17 @@ export interface SpawnOptions {
   readonly groupLeader?: Pid;
   /** What `process_info(initial_call)` tells. */
   readonly initialCall?: readonly [Atom, Atom, number];
+}
+
+export interface SpawnRequestOptions {
+  readonly link?: boolean;
+  readonly monitor?: boolean;
+  /** Which outcomes are told by a message; both by default. */
+  readonly reply?: SpawnReply;
+  /** First element of that message; `spawn_reply` by default. */
+  readonly replyTag?: Term;
+  /** Options that the other node is to read. */
+  readonly other?: readonly Term[];
 }
 
 /** A monitor that this process holds. */
@@ -373,23 +384,22 @@ export class Process {
 
   /**
    * `spawn_request/5`: asks another node to start `Module:Function(Args)`. The answer is a message
-   * `{ReplyTag, ReqId, ok, Pid}` or `{ReplyTag, ReqId, error, Reason}` (none if `reply` is false).
+   * `{ReplyTag, ReqId, ok, Pid}` or `{ReplyTag, ReqId, error, Reason}`, as far as `reply` says.
    */
   spawnRequest(
     node: Atom,
     module: Atom,
     fun: Atom,
     args: readonly Term[],
-    options: {
-      link?: boolean;
-      monitor?: boolean;
-      reply?: boolean;
-      replyTag?: Term;
-      other?: readonly Term[];
-    } = {},
+    options: SpawnRequestOptions = {},
   ): Reference {
     this.#check();
     return signal.spawnRequest(this, node, module, fun, args, options);
+  }
+
+  /** `spawn_request_abandon/1`: false when the request has been answered already. */
+  abandonSpawn(node: Atom, ref: Reference): boolean {
+    return signal.abandonSpawn(this, node, ref);
   }
 
   /** Gives this process a name; throws `ErlangError` `badarg` when the name is taken. */

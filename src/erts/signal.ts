@@ -7,8 +7,23 @@ import { Pid } from '../terms/pid.js';
 import type { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
-import type { DistChannel, DistEntry, RemoteLink, RemoteWatcher, Watched } from './dist_entry.js';
-import { type AliasMode, type Monitor, NOCONNECTION, NOPROC, type Process } from './process.js';
+import {
+  type DistChannel,
+  type DistEntry,
+  type PendingSpawn,
+  type RemoteLink,
+  type RemoteWatcher,
+  SPAWN_FLAG,
+  type Watched,
+} from './dist_entry.js';
+import {
+  type AliasMode,
+  type Monitor,
+  NOCONNECTION,
+  NOPROC,
+  type Process,
+  type SpawnRequestOptions,
+} from './process.js';
 import type { System } from './system.js';
 
 const PROCESS = atom('process');
@@ -18,6 +33,9 @@ const ERROR = atom('error');
 const LINK = atom('link');
 const MONITOR = atom('monitor');
 const BADOPT = atom('badopt');
+const NOTSUP = atom('notsup');
+const DOWN = atom('DOWN');
+const ABANDONED = atom('abandoned');
 
 // --- from local processes -------------------------------------------------------------------------------------
 
@@ -122,29 +140,76 @@ export function spawnRequest(
   module: Atom,
   fun: Atom,
   args: readonly Term[],
-  options: { link?: boolean; monitor?: boolean; reply?: boolean; replyTag?: Term; other?: readonly Term[] },
+  options: SpawnRequestOptions,
 ): Reference {
-  const system = self.system;
+  const { system } = self;
   const ref = system.ids.reference();
-  const replyTag = options.reply === false ? undefined : (options.replyTag ?? SPAWN_REPLY);
-  const entry = system.connectedEntry(node);
-  if (entry === undefined) {
-    if (replyTag !== undefined) self.deliver(tuple(replyTag, ref, ERROR, NOCONNECTION));
-    return ref;
-  }
-  const wire: Term[] = [...(options.other ?? [])];
-  if (options.link === true) wire.push(LINK);
-  if (options.monitor === true) wire.push(MONITOR);
-  entry.spawns.set(ref.key, {
+  const pending: PendingSpawn = {
     ref,
     requester: self,
     link: options.link === true,
     monitor: options.monitor === true,
-    replyTag,
-  });
-  const leader = self.groupLeader ?? self.pid;
-  entry.signal((channel) => channel.spawnRequest(ref, self.pid, leader, [module, fun], args, wire));
+    reply: options.reply ?? 'yes',
+    replyTag: options.replyTag ?? SPAWN_REPLY,
+    abandoned: false,
+  };
+  if (node === system.node) spawnHere(pending, module, fun, args);
+  else {
+    const entry = system.connectedEntry(node);
+    if (entry === undefined) tellSpawn(pending, NOCONNECTION);
+    else spawnThere(pending, entry, [module, fun], args, options.other ?? []);
+  }
   return ref;
+}
+
+function spawnHere(pending: PendingSpawn, module: Atom, fun: Atom, args: readonly Term[]): void {
+  const { requester: self, ref } = pending;
+  const child = self.system.spawn(self.system.remoteMain(module, fun, args), {
+    initialCall: [module, fun, args.length],
+    ...(self.groupLeader === undefined ? {} : { groupLeader: self.groupLeader }),
+    ...(pending.link ? { link: self } : {}),
+  });
+  if (pending.monitor) {
+    const held: Monitor = { ref, item: child.pid, target: child, tag: DOWN, alias: undefined };
+    self.monitors.set(ref.key, held);
+    child.watchers.set(ref.key, { watcher: self, monitor: held });
+  }
+  tellSpawn(pending, child.pid);
+}
+
+function spawnThere(
+  pending: PendingSpawn,
+  entry: DistEntry,
+  mfa: readonly [Atom, Atom],
+  args: readonly Term[],
+  other: readonly Term[],
+): void {
+  const { requester: self, ref } = pending;
+  const options: Term[] = [...other];
+  if (pending.link) options.push(LINK);
+  if (pending.monitor) options.push(MONITOR);
+  entry.spawns.set(ref.key, pending);
+  const leader = self.groupLeader ?? self.pid;
+  entry.signal((channel) => {
+    if ((channel.flags & SPAWN_FLAG) !== 0n) channel.spawnRequest(ref, self.pid, leader, mfa, args, options);
+    else if (entry.spawns.delete(ref.key)) tellSpawn(pending, NOTSUP);
+  });
+}
+
+/** The message that tells the requester what became of its request, if it wants to know. */
+function tellSpawn(pending: PendingSpawn, result: Pid | Atom): void {
+  const started = result instanceof Pid;
+  if (pending.abandoned || !pending.requester.alive) return;
+  if (pending.reply === 'no' || (pending.reply === 'error_only' && started)) return;
+  pending.requester.deliver(tuple(pending.replyTag, pending.ref, started ? OK : ERROR, result));
+}
+
+/** `spawn_request_abandon/1`: a child that still comes is dismissed. False if the answer has come already. */
+export function abandonSpawn(self: Process, node: Atom, ref: Reference): boolean {
+  const pending = self.system.distEntry(node).spawns.get(ref.key);
+  if (pending?.requester !== self) return false;
+  pending.abandoned = true;
+  return true;
 }
 
 /** Tells everybody who has to know that a process ended. */
@@ -372,27 +437,24 @@ export function spawnReplyArrived(
   entry.spawns.delete(ref.key);
   if (known === undefined) return;
   const { requester } = known;
-  if (!requester.alive) {
+  if (!requester.alive || known.abandoned) {
     if (result instanceof Pid) dismissChild(entry, requester, ref, flags, result);
     return;
   }
   if (result instanceof Pid) {
     if ((flags & 1) !== 0) addRemoteLink(entry, requester, result);
     if ((flags & 2) !== 0) {
-      const held: Monitor = { ref, item: result, target: result, tag: atom('DOWN'), alias: undefined };
-      requester.monitors.set(ref.key, held);
+      requester.monitors.set(ref.key, { ref, item: result, target: result, tag: DOWN, alias: undefined });
       entry.monitors.set(ref.key, requester);
     }
   }
-  if (known.replyTag !== undefined) {
-    requester.deliver(tuple(known.replyTag, ref, result instanceof Pid ? OK : ERROR, result));
-  }
+  tellSpawn(known, result);
 }
 
 function dismissChild(entry: DistEntry, requester: Process, ref: Reference, flags: number, child: Pid): void {
   if ((flags & 2) !== 0) entry.signal((channel) => channel.demonitor(requester.pid, child, ref));
   if ((flags & 1) !== 0) {
-    const reason = requester.exitReason as Term;
+    const reason = requester.exitReason ?? ABANDONED;
     entry.signal((channel) => channel.exit(requester.pid, child, reason));
   }
 }
@@ -415,8 +477,6 @@ export function connectionLost(entry: DistEntry): void {
   entry.watchers.clear();
   for (const [key, known] of [...entry.spawns]) {
     entry.spawns.delete(key);
-    if (known.replyTag !== undefined && known.requester.alive) {
-      known.requester.deliver(tuple(known.replyTag, known.ref, ERROR, NOCONNECTION));
-    }
+    tellSpawn(known, NOCONNECTION);
   }
 }

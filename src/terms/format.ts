@@ -25,28 +25,37 @@ class Raw {
 
 const COMMA = new Raw(',');
 
+/** As `~tp` (text shows as text), `~p` (text of Latin-1 only), or `~w` (no text, but lists and bytes). */
+export type Style = 'tp' | 'p' | 'w';
+
 /** The term as Erlang writes it, on one line; text longer than `maxLength` characters ends in `...`. */
-export function format(term: Term, maxLength: number = Number.POSITIVE_INFINITY): string {
+export function format(
+  term: Term,
+  maxLength: number = Number.POSITIVE_INFINITY,
+  style: Style = 'tp',
+): string {
   let out = '';
   const stack: (Term | Raw)[] = [term];
   while (stack.length > 0) {
     const item = stack.pop() as Term | Raw;
-    out += item instanceof Raw ? item.text : write(item, stack);
+    out += item instanceof Raw ? item.text : write(item, stack, style);
     if (out.length > maxLength) return `${out.slice(0, maxLength)}...`;
   }
   return out;
 }
 
 /** The text of a scalar, or the opening of a compound term whose parts are put on the stack. */
-function write(term: Term, stack: (Term | Raw)[]): string {
+function write(term: Term, stack: (Term | Raw)[], style: Style): string {
   if (term instanceof Atom) return quoteAtom(term.name);
   if (typeof term === 'number' || typeof term === 'bigint' || typeof term === 'boolean') return String(term);
   if (term instanceof Tuple) return open(stack, '{', term.elements, '}');
   if (Array.isArray(term)) {
     const items = term as readonly Term[];
-    return items.length > 0 && isText(items) ? quoteString(characters(items)) : open(stack, '[', items, ']');
+    return items.length > 0 && isText(items, style)
+      ? quoteString(characters(items))
+      : open(stack, '[', items, ']');
   }
-  if (term instanceof Uint8Array) return formatBinary(term);
+  if (term instanceof Uint8Array) return formatBinary(term, style);
   if (term instanceof TermMap) return openPairs(stack, '#{', [...term], ' => ');
   if (term instanceof ImproperList) {
     stack.push(new Raw(']'), term.tail, new Raw('|'));
@@ -113,16 +122,25 @@ function formatOther(term: Other | Term): string {
   return '#Local<...>';
 }
 
-/** The shortest text that reads back as the same float, with a point in it. */
+/**
+ * The shortest text that reads back as the same float, with a point in it. As in OTP 25 and later: with an
+ * exponent when that is shorter, and from 2^53 on, where not every integer is a float any more.
+ */
 export function formatFloat(value: number): string {
   if (Object.is(value, -0)) return '-0.0';
-  const [mantissa = '', exponent] = String(value).split('e');
-  const pointed = mantissa.includes('.') ? mantissa : `${mantissa}.0`;
-  return exponent === undefined ? pointed : `${pointed}e${exponent.replace('+', '')}`;
+  const [mantissa = '', exponent = ''] = value.toExponential().split('e');
+  const scientific = `${mantissa.includes('.') ? mantissa : `${mantissa}.0`}e${exponent.replace('+', '')}`;
+  if (Math.abs(value) >= 2 ** 53) return scientific;
+  const digits = mantissa.replace(/[-.]/g, '').length;
+  const fixed = value.toFixed(Math.min(100, Math.max(1, digits - 1 - Number(exponent))));
+  return value === 0 || fixed.length <= scientific.length ? fixed : scientific;
 }
 
-function formatBinary(bytes: Uint8Array): string {
-  if (bytes.length === 0) return '<<>>';
+function formatBinary(bytes: Uint8Array, style: Style): string {
+  if (bytes.length === 0 || style === 'w') return `<<${bytes.join()}>>`;
+  if (style === 'p') {
+    return bytes.every(isPrintable) ? `<<${quoteString(characters([...bytes]))}>>` : `<<${bytes.join()}>>`;
+  }
   try {
     const chars = Array.from(utf8.decode(bytes), (c) => c.codePointAt(0) as number);
     if (chars.every(isPrintable)) {
@@ -141,8 +159,10 @@ function characters(codes: readonly number[]): string {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Whether Erlang shows a list as a string (`io_lib:printable_unicode_list/1`). */
-function isText(items: readonly Term[]): items is readonly number[] {
-  return items.every((item) => typeof item === 'number' && isPrintable(item));
+function isText(items: readonly Term[], style: Style): items is readonly number[] {
+  if (style === 'w') return false;
+  const highest = style === 'p' ? 0xff : 0x10ffff;
+  return items.every((item) => typeof item === 'number' && item <= highest && isPrintable(item));
 }
 
 function isPrintable(c: number): boolean {

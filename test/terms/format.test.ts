@@ -47,6 +47,14 @@ for (const [term, text] of CASES) {
   test(`shows ${text.replaceAll('\n', ' ')}`, () => assert.equal(format(term), text));
 }
 
+test('shows floats as OTP 25 does', () => {
+  const texts =
+    '1.0 10.0 100.0 1.0e3 1.0e4 1.0e5 12345.0 123456.0 1234567.0 1.2e3 1.2e4 1.23e4 1.23e7 0.1 0.01 0.001 ' +
+    '0.0001 1.0e-5 0.012 0.0012 1.2e-4 0.0123 0.00123 1.23e-4 1.5 1234567890123.0 1.0e21 1.2345e20 ' +
+    '4503599627370496.0 9.007199254740992e15 1.0e300 5.0e-324 0.5 2.5e-7 1.23456e12 1.0e15 -1.0e3 -0.25';
+  for (const text of texts.split(' ')) assert.equal(format(float(Number(text))), text);
+});
+
 test('shows what is deep, and stops at a length', () => {
   let term: Term = a;
   for (let i = 0; i < 100_000; i++) term = [tuple(term)];

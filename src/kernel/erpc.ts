@@ -1,0 +1,230 @@
+// Calls of functions on other nodes by spawn requests, as OTP's erpc.erl: what we serve and what we ask.
+//
+// A caller asks for `erpc:execute_call(Res, M, F, A)` with a monitor; the child's exit reason is the result:
+// `{Res, return, Value}`, `{Res, throw, T}`, `{Res, exit, R}`, `{Res, error, R, Stack}`. A call that times out
+// is given up, its execution goes on.
+import { ErlangError, Exit, Thrown } from '../errors.js';
+import { type Exception, exceptionOf } from '../erts/exception.js';
+import { NOCONNECTION, type Process, type ProcessMain } from '../erts/process.js';
+import type { System } from '../erts/system.js';
+import { type Atom, atom } from '../terms/atom.js';
+import { Reference } from '../terms/reference.js';
+import type { Term } from '../terms/term.js';
+import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import { type CodeServer, isName, type Name } from './code.js';
+
+const ERPC = atom('erpc');
+const ERLANG = atom('erlang');
+const APPLY = atom('apply');
+const EXECUTE_CALL = atom('execute_call');
+const EXECUTE_CAST = atom('execute_cast');
+const RETURN = atom('return');
+const THROW = atom('throw');
+const EXIT = atom('exit');
+const ERROR = atom('error');
+const EXCEPTION = atom('exception');
+const SIGNAL = atom('signal');
+const BADARG = atom('badarg');
+const TIMEOUT = atom('timeout');
+const OK = atom('ok');
+const DOWN = atom('DOWN');
+const SPAWN_REPLY = atom('spawn_reply');
+
+// --- what we serve ----------------------------------------------------------------------------------------------
+
+/** Makes spawn requests of other nodes run what `code` allows. */
+export function serve(system: System, code: CodeServer): void {
+  system.remoteMain = (module, fun, args) => remoteMain(code, module, fun, args);
+}
+
+function remoteMain(code: CodeServer, module: Name, fun: Name, args: readonly Term[]): ProcessMain {
+  if (module === ERPC && fun === EXECUTE_CALL && args.length === 4) return executeCall(code, args);
+  if (module === ERPC && fun === EXECUTE_CAST && args.length === 3) return executeCast(code, args);
+  return async (self) => {
+    await code.apply(self, module, fun, args);
+  };
+}
+
+function executeCall(code: CodeServer, args: readonly Term[]): ProcessMain {
+  const [res, module, fun, list] = args as [Term, Term, Term, Term];
+  return async (self) => {
+    if (!isName(module) || !isName(fun) || !Array.isArray(list)) {
+      throw new Exit(tuple(res, ERROR, BADARG, [tuple(ERLANG, APPLY, [module, fun, list], [])]));
+    }
+    const result = await run(code, self, module, fun, list as readonly Term[]);
+    throw new Exit('value' in result ? tuple(res, RETURN, result.value) : outcome(res, result));
+  };
+}
+
+function outcome(res: Term, { kind, reason, stacktrace }: Exception): Term {
+  return kind === 'error' ? tuple(res, ERROR, reason, stacktrace) : tuple(res, atom(kind), reason);
+}
+
+function executeCast(code: CodeServer, args: readonly Term[]): ProcessMain {
+  const [module, fun, list] = args as [Term, Term, Term];
+  return async (self) => {
+    if (!isName(module) || !isName(fun) || !Array.isArray(list)) throw new ErlangError(tuple(ERPC, BADARG));
+    const result = await run(code, self, module, fun, list as readonly Term[]);
+    if ('value' in result) return;
+    const { kind, reason, stacktrace } = result;
+    if (kind === 'error') throw new ErlangError(tuple(EXCEPTION, tuple(reason, stacktrace)));
+    throw kind === 'exit' ? new Exit(reason) : new Thrown(reason);
+  };
+}
+
+/** Runs one function of the allow-list and catches what it throws; an error without a trace names the function. */
+export async function run(
+  code: CodeServer,
+  self: Process,
+  module: Name,
+  fun: Name,
+  args: readonly Term[],
+): Promise<{ readonly value: Term } | Exception> {
+  try {
+    return { value: await code.apply(self, module, fun, args) };
+  } catch (error) {
+    const exception = exceptionOf(error);
+    const traced = !Array.isArray(exception.stacktrace) || exception.stacktrace.length > 0;
+    if (exception.kind !== 'error' || traced) return exception;
+    return { ...exception, stacktrace: [tuple(module, fun, args.length, [])] };
+  }
+}
+
+// --- what we ask ------------------------------------------------------------------------------------------------
+
+/** A call on its way. */
+export interface RequestId {
+  readonly node: Atom;
+  readonly ref: Reference;
+  readonly res: Reference;
+}
+
+/**
+ * Calls `Module:Function(Args)` on a node. Throws what it threw there: `Thrown`, `Exit` with `{exception, R}`,
+ * `ErlangError` with `{exception, R, Stack}`; `Exit` with `{signal, R}` when its process was ended from outside;
+ * `ErlangError` with `{erpc, noconnection | notsup | timeout | …}` when the call itself failed.
+ */
+export function call(
+  self: Process,
+  node: Atom,
+  module: Atom,
+  fun: Atom,
+  args: readonly Term[],
+  timeoutMs?: number,
+): Promise<Term> {
+  return receiveResponse(self, sendRequest(self, node, module, fun, args), timeoutMs);
+}
+
+/** Begins a call; its result is taken by `receiveResponse`. */
+export function sendRequest(
+  self: Process,
+  node: Atom,
+  module: Atom,
+  fun: Atom,
+  args: readonly Term[],
+): RequestId {
+  const res = self.makeRef();
+  const ref = self.spawnRequest(node, ERPC, EXECUTE_CALL, [res, module, fun, args], {
+    monitor: true,
+    reply: 'error_only',
+  });
+  return { node, ref, res };
+}
+
+/** Waits for the result of a call, without limit unless told; see `call` for what it throws. */
+export async function receiveResponse(self: Process, id: RequestId, timeoutMs?: number): Promise<Term> {
+  const response = await waitResponse(self, id, timeoutMs);
+  if (response !== undefined) return response.value;
+  abandon(self, id);
+  throw new ErlangError(tuple(ERPC, TIMEOUT), [], `no answer from ${id.node.name} within ${timeoutMs} ms`);
+}
+
+/** The result if it comes within `timeoutMs`; the call is not given up. Throws as `call` does. */
+export async function waitResponse(
+  self: Process,
+  id: RequestId,
+  timeoutMs?: number,
+): Promise<{ readonly value: Term } | undefined> {
+  const limit = timeoutMs !== undefined && Number.isFinite(timeoutMs) ? timeoutMs : undefined;
+  const message = await self.receive((m) => (isAnswer(m, id) ? m : undefined), limit);
+  return message === undefined ? undefined : { value: resultOf(message as Tuple, id) };
+}
+
+/** Gives a call up: what it still yields is dropped. */
+export function abandon(self: Process, id: RequestId): void {
+  if (!self.abandonSpawn(id.node, id.ref)) self.demonitor(id.ref, { flush: true });
+}
+
+/** Whether a message tells the result of this call. */
+export function isAnswer(message: Term, id: RequestId): boolean {
+  if (!isTagged(message, DOWN, 5) && !isTagged(message, SPAWN_REPLY, 4)) return false;
+  const ref = message.elements[1];
+  return ref instanceof Reference && ref.key === id.ref.key;
+}
+
+/** The value that an answer carries; throws what the call threw. */
+export function resultOf(answer: Tuple, id: RequestId): Term {
+  const reason = answer.elements[answer.elements.length - 1] as Term;
+  if (answer.elements[0] === SPAWN_REPLY) throw new ErlangError(tuple(ERPC, reason));
+  if (reason === NOCONNECTION) {
+    throw new ErlangError(tuple(ERPC, NOCONNECTION), [], `no connection to ${id.node.name}`);
+  }
+  const [res, kind, value, stack] = reason instanceof Tuple ? reason.elements : [];
+  if (!(res instanceof Reference) || res.key !== id.res.key) throw new Exit(tuple(SIGNAL, reason));
+  const arity = (reason as Tuple).elements.length;
+  if (arity === 3 && kind === RETURN) return value as Term;
+  if (arity === 3 && kind === THROW) throw new Thrown(value as Term);
+  if (arity === 3 && kind === EXIT) throw new Exit(tuple(EXCEPTION, value as Term));
+  if (arity === 4 && kind === ERROR) {
+    throw new ErlangError(tuple(EXCEPTION, value as Term, stack as Term), stack as Term);
+  }
+  if (arity === 3 && kind === ERROR && isTagged(value, ERPC, 2)) throw new ErlangError(value);
+  throw new Exit(tuple(SIGNAL, reason));
+}
+
+/** Begins a call whose result nobody wants. */
+export function cast(self: Process, node: Atom, module: Atom, fun: Atom, args: readonly Term[]): void {
+  self.spawnRequest(node, ERPC, EXECUTE_CAST, [module, fun, args], { reply: 'no' });
+}
+
+/**
+ * Calls a function on several nodes at once; in the order of the nodes `{ok, Value}`, `{throw, T}`,
+ * `{exit, {exception | signal, R}}`, `{error, {exception, R, Stack}}` or `{error, {erpc, R}}`.
+ */
+export async function multicall(
+  self: Process,
+  nodes: readonly Atom[],
+  module: Atom,
+  fun: Atom,
+  args: readonly Term[],
+  timeoutMs: number = Number.POSITIVE_INFINITY,
+): Promise<Tuple[]> {
+  const { clock } = self.system;
+  const deadline = clock.now() + timeoutMs;
+  const ids = nodes.map((node) => sendRequest(self, node, module, fun, args));
+  const results: Tuple[] = [];
+  for (const id of ids) {
+    try {
+      results.push(tuple(OK, await receiveResponse(self, id, Math.max(0, deadline - clock.now()))));
+    } catch (error) {
+      results.push(caught(error));
+    }
+  }
+  return results;
+}
+
+function caught(error: unknown): Tuple {
+  const { kind, reason } = exceptionOf(error);
+  return tuple(atom(kind), reason);
+}
+
+/** `cast` to several nodes. */
+export function multicast(
+  self: Process,
+  nodes: readonly Atom[],
+  module: Atom,
+  fun: Atom,
+  args: readonly Term[],
+): void {
+  for (const node of nodes) cast(self, node, module, fun, args);
+}
