@@ -10,7 +10,7 @@ import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { compare } from '../terms/order.js';
-import type { Pid } from '../terms/pid.js';
+import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import { delLock, setLockOnce } from './global_lock_client.js';
@@ -70,7 +70,10 @@ export class Locker {
   /** Nodes of our partition, as told by the name server. */
   readonly #known = new Set<Atom>();
   readonly #candidates = new Map<Atom, Candidate>();
+  /** The last session came to its end. */
   #justSynced = false;
+  /** The last attempt to take the lock failed. */
+  #failed = false;
 
   constructor(
     system: System,
@@ -129,7 +132,9 @@ export class Locker {
     this.#justSynced = false;
     if (this.#candidates.size === 0) return undefined;
     if (justSynced) return 0;
-    return this.#known.size === 0 ? 200 : Math.min(1000 + 100 * this.#known.size, 3000);
+    const base = this.#known.size === 0 ? 200 : Math.min(1000 + 100 * this.#known.size, 3000);
+    // Two pairs that were in each other's way once would meet again for ever if all paused alike.
+    return this.#failed ? base * (0.25 + 0.75 * Math.random()) : base;
   }
 
   async #handle(self: Process, message: Term): Promise<void> {
@@ -264,6 +269,7 @@ export class Locker {
     deadline: number,
   ): Promise<readonly Atom[] | undefined> {
     const boss = theBoss([self.node, ...this.#known]);
+    this.#failed = true;
     if (boss !== self.node && !this.#table.canSet(id)) return undefined;
     const locked: Atom[] = [];
     const steps = [
@@ -285,6 +291,7 @@ export class Locker {
       if (round.silent.includes(him.node)) this.#listener.expired(him.node, him.myTag);
       return undefined;
     }
+    this.#failed = false;
     return locked;
   }
 
@@ -333,6 +340,13 @@ function left(self: Process, deadline: number): number {
 /** `{global, [Locker, Locker]}`, the lower pid first: the same on both sides. */
 export function lockIdOf(mine: Pid, his: Pid): Tuple {
   return tuple(GLOBAL, compare(mine, his) < 0 ? [mine, his] : [his, mine]);
+}
+
+/** Whether that is the lock of a session of this locker. */
+export function isLockOfSession(id: Tuple, locker: Pid): boolean {
+  const [resource, lockers] = id.elements;
+  if (resource !== GLOBAL || !Array.isArray(lockers)) return false;
+  return (lockers as readonly Term[]).some((pid) => pid instanceof Pid && pid.key === locker.key);
 }
 
 /** The greatest node name. */

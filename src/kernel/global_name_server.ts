@@ -6,7 +6,7 @@
 //
 // Left out: versions of the protocol below 5 (OTP R10 and earlier), tracing.
 
-import type { Process } from '../erts/process.js';
+import { KILL, type Process } from '../erts/process.js';
 import type { NodeEvent } from '../erts/system.js';
 import { type From, reply } from '../stdlib/gen.js';
 import type { GenServer, Step } from '../stdlib/gen_server.js';
@@ -18,7 +18,7 @@ import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { NameChanges } from './global_changes.js';
 import { stateToTerm } from './global_info.js';
-import { Locker, SESSION_LIMIT_MS } from './global_locker.js';
+import { isLockOfSession, Locker, SESSION_LIMIT_MS } from './global_locker.js';
 import { GLOBAL, isLockId, LockTable } from './global_locks.js';
 import {
   GLOBAL_NAME_SERVER,
@@ -59,6 +59,7 @@ type OwnEvent =
   | { readonly type: 'extra_down'; readonly node: Atom }
   | { readonly type: 'lock_is_set'; readonly node: Atom; readonly tag: number; readonly lockId: Tuple }
   | { readonly type: 'expired'; readonly node: Atom; readonly tag: number }
+  | { readonly type: 'lock_grows_old'; readonly node: Atom; readonly tag: number; readonly pid: Pid }
   | {
       readonly type: 'exchange_ops';
       readonly node: Atom;
@@ -114,7 +115,7 @@ export class NameServer implements GenServer<undefined> {
     this.#limitMs = options.sessionLimitMs ?? SESSION_LIMIT_MS;
   }
 
-  // --- start and end -------------------------------------------------------------------------------------------
+  // --- the start -------------------------------------------------------------------------------------------
 
   init(self: Process): { state: undefined } {
     const { system } = self;
@@ -135,8 +136,12 @@ export class NameServer implements GenServer<undefined> {
     };
     this.locker = new Locker(system, this.locks, listener, this.#limitMs);
     this.registrar = new Registrar(system, this.locks, () => [...this.peers.known.keys()]);
-    self.link(this.locker.process.pid);
-    self.link(this.registrar.process.pid);
+    const helpers = [this.locker.process, this.registrar.process];
+    for (const helper of helpers) self.link(helper.pid);
+    self.signal.addEventListener('abort', () => {
+      system.nodeListeners.delete(this.#nodeEvent);
+      for (const helper of helpers) helper.exitArrived(self.pid, KILL, 'exit2');
+    });
     this.#sessions = new Sessions(this.#host());
     this.#changes = new NameChanges(self, this.locks, this.names);
     this.#partitions = new Partitions(self, this.peers, {
@@ -149,10 +154,6 @@ export class NameServer implements GenServer<undefined> {
     }
     system.nodeListeners.add(this.#nodeEvent);
     return { state: undefined };
-  }
-
-  terminate(): void {
-    this.self.system.nodeListeners.delete(this.#nodeEvent);
   }
 
   /** Nodeups and nodedowns take their place among the messages: after the old connection's, before the new one's. */
@@ -261,7 +262,7 @@ export class NameServer implements GenServer<undefined> {
         Term,
       ];
       const { length } = request.elements;
-      if (tag === SET_LOCK && length === 2 && isLockId(name)) return this.locks.set(name, from.pid);
+      if (tag === SET_LOCK && length === 2 && isLockId(name)) return this.#setLock(name, from.pid);
       if (tag === DEL_LOCK && length === 2 && isLockId(name)) {
         this.locks.del(name, from.pid);
         return true;
@@ -286,6 +287,16 @@ export class NameServer implements GenServer<undefined> {
     }
     this.#unexpected(`handle_call(${format(request)}, {${format(from.pid)}, ${format(from.tag)}}, _)`);
     return undefined;
+  }
+
+  #setLock(id: Tuple, pid: Pid): boolean {
+    const set = this.locks.set(id, pid);
+    const tag = this.#sessions.tagOf(pid.node);
+    if (set && tag !== undefined && isLockOfSession(id, this.locker.process.pid)) {
+      // The other locker has to get on with it, or nobody here can register a name.
+      this.#events.postAfter(this.self, this.#limitMs, { type: 'lock_grows_old', node: pid.node, tag, pid });
+    }
+    return set;
   }
 
   #ask(request: Atom, from: From): Term | undefined {
@@ -421,6 +432,9 @@ export class NameServer implements GenServer<undefined> {
         return;
       case 'lock_is_set':
         this.#sessions.lockIsSet(node, event.tag, event.lockId);
+        break;
+      case 'lock_grows_old':
+        if (this.locks.isHeldBy(GLOBAL, event.pid)) this.#sessions.expired(node, event.tag, this.#limitMs);
         break;
       case 'expired':
         this.#sessions.expired(node, event.tag, this.#limitMs);

@@ -105,6 +105,11 @@ export class Sessions {
     return [...this.#sessions.values()].map(({ node, myTag }) => ({ node, tag: myTag }));
   }
 
+  /** Our tag of the session with a node, if one goes on. */
+  tagOf(node: Atom): number | undefined {
+    return this.#sessions.get(node)?.myTag;
+  }
+
   #current(node: Atom, tag: Term): Session | undefined {
     const session = this.#sessions.get(node);
     return session?.myTag === tag ? session : undefined;

@@ -11,9 +11,18 @@ export class LocalEvents<E> {
   readonly #events = new WeakMap<Tuple, E>();
 
   post(process: Process, event: E): void {
+    process.deliver(this.#message(event));
+  }
+
+  /** Posts the event after a time, if the process is still alive then. */
+  postAfter(process: Process, ms: number, event: E): void {
+    process.sendAfter(ms, process.pid, this.#message(event));
+  }
+
+  #message(event: E): Tuple {
     const message = tuple(LOCAL_EVENT);
     this.#events.set(message, event);
-    process.deliver(message);
+    return message;
   }
 
   /** The event that a message stands for, if it does. */

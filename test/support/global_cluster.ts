@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Process } from '../../src/erts/process.js';
 import type { System } from '../../src/erts/system.js';
+import type { Clock } from '../../src/erts/timer.js';
+import { CodeServer } from '../../src/kernel/code.js';
 import { Global, type GlobalOptions } from '../../src/kernel/global.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
 import { format } from '../../src/terms/format.js';
@@ -16,10 +18,29 @@ export interface GlobalNode {
   readonly logs: string[];
 }
 
+/** A clock that is `speed` times as fast as the real one: pauses of seconds in tests of many nodes. */
+export function fastClock(speed: number): Clock {
+  return {
+    now: () => performance.now() * speed,
+    setTimeout: (callback, ms) => setTimeout(callback, ms / speed),
+    clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
+  };
+}
+
 export class GlobalCluster extends MemoryCluster {
+  readonly #globals = new Map<Atom, { readonly system: System; readonly code: CodeServer }>();
+  readonly clock: Clock;
+
+  constructor(clock: Clock = fastClock(20)) {
+    super();
+    this.clock = clock;
+  }
+
   async node(name: string, options: Partial<GlobalOptions> = {}): Promise<GlobalNode> {
     const logs: string[] = [];
+    const code = new CodeServer();
     const system = this.start(name, {
+      clock: this.clock,
       log: (level, text, fields) => {
         logs.push(`${level} ${text}${fields?.['error'] === undefined ? '' : ` ${fields['error']}`}`);
       },
@@ -27,8 +48,11 @@ export class GlobalCluster extends MemoryCluster {
     const global = new Global(system, {
       connect: (node) => connect(system, node),
       disconnect: (node) => system.distEntry(node).channel?.close(atom('disconnect')),
+      code,
+      ask: (self, node, args) => this.#ask(self, node, args),
       ...options,
     });
+    this.#globals.set(system.node, { system, code });
     const self = system.spawn(() => new Promise(() => {}));
     self.trapExit = true;
     const started = await global.startLink(self);
@@ -38,6 +62,19 @@ export class GlobalCluster extends MemoryCluster {
 
   async nodes(names: string, options: Partial<GlobalOptions> = {}): Promise<GlobalNode[]> {
     return Promise.all(names.split(' ').map((name) => this.node(name, options)));
+  }
+
+  /** `rpc:call(Node, global, resolve_it, Args)`. */
+  #ask(self: Process, node: Atom, args: readonly Term[]): Promise<Term | undefined> {
+    const target = this.#globals.get(node);
+    if (self.system.distEntry(node).channel === undefined || target === undefined) {
+      return Promise.resolve(undefined);
+    }
+    return new Promise((resolve) => {
+      target.system.spawn(async (there) => {
+        resolve(await target.code.find('global', 'resolve_it', 4)?.(args, there));
+      });
+    });
   }
 
   join(a: GlobalNode, b: GlobalNode): void {
@@ -84,4 +121,15 @@ export function assertAgreed(nodes: readonly GlobalNode[]): void {
       node.global.locks().map((lock) => format(lock)),
       [],
     );
+}
+
+/** Whether these nodes form one partition: all in sync, the same names, no lock left. */
+export function settled(nodes: readonly GlobalNode[]): boolean {
+  const [first, ...others] = nodes as [GlobalNode, ...GlobalNode[]];
+  const names = table(first).join();
+  return (
+    allInSync(nodes) &&
+    others.every((node) => table(node).join() === names) &&
+    nodes.every((node) => node.global.locks().length === 0)
+  );
 }

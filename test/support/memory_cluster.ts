@@ -1,5 +1,6 @@
 // Several systems in one Node.js process, joined by connections that pass terms by reference: no bytes, no sockets.
-// A signal arrives one turn of the event loop later, in order. `cut` loses a connection as a broken network would.
+// A signal arrives one turn of the event loop later, in order. `cut` loses a connection as a broken network would,
+// `freeze` stops a node as SIGSTOP does.
 import type { DistChannel, Watched } from '../../src/erts/dist_entry.js';
 import * as signal from '../../src/erts/signal.js';
 import { System, type SystemOptions } from '../../src/erts/system.js';
@@ -21,9 +22,11 @@ class MemoryChannel implements DistChannel {
   /** The peer's end. */
   other!: MemoryChannel;
   readonly own: System;
+  readonly #cluster: MemoryCluster;
   open = true;
 
-  constructor(own: System, peer: System) {
+  constructor(cluster: MemoryCluster, own: System, peer: System) {
+    this.#cluster = cluster;
     this.own = own;
     this.node = peer.node;
     this.creation = peer.creation;
@@ -36,7 +39,9 @@ class MemoryChannel implements DistChannel {
   #at(arrive: (system: System, channel: MemoryChannel) => void): void {
     const { other } = this;
     setImmediate(() => {
-      if (other.open) arrive(other.own, other);
+      this.#cluster.arrived(this.own, other.own, () => {
+        if (other.open) arrive(other.own, other);
+      });
     });
   }
 
@@ -109,6 +114,11 @@ export class MemoryCluster {
   /** With it a signal to a node that is not connected connects it, as `dist_auto_connect` does. */
   autoConnect = true;
   readonly #split = new Set<string>();
+  /** Signals that frozen systems did not send or take yet, in order. */
+  readonly #held: { readonly from: System; readonly to: System; readonly arrive: () => void }[] = [];
+  readonly #frozen = new Set<System>();
+  /** Called before each signal arrives; tests count them, and let something happen in between. */
+  onSignal: (from: System, to: System) => void = () => {};
 
   /** A new system; one of the same name replaces the earlier, as a restarted node. */
   start(name: string, options: Omit<SystemOptions, 'node' | 'creation'> = {}): System {
@@ -129,7 +139,7 @@ export class MemoryCluster {
 
   connect(a: System, b: System): void {
     if (a.distEntry(b.node).channel !== undefined) return;
-    const [x, y] = [new MemoryChannel(a, b), new MemoryChannel(b, a)];
+    const [x, y] = [new MemoryChannel(this, a, b), new MemoryChannel(this, b, a)];
     x.other = y;
     y.other = x;
     a.connectionUp(x);
@@ -146,6 +156,26 @@ export class MemoryCluster {
   /** Allows connections again; makes none. */
   heal(a: System, b: System): void {
     this.#split.delete(pair(a, b));
+  }
+
+  /** @internal */
+  arrived(from: System, to: System, arrive: () => void): void {
+    this.onSignal(from, to);
+    if (this.#frozen.has(from) || this.#frozen.has(to)) this.#held.push({ from, to, arrive });
+    else arrive();
+  }
+
+  /** Nothing that the node sends or is sent arrives until `thaw`. */
+  freeze(system: System): void {
+    this.#frozen.add(system);
+  }
+
+  thaw(system: System): void {
+    this.#frozen.delete(system);
+    for (const signal of this.#held.splice(0)) {
+      if (this.#frozen.has(signal.from) || this.#frozen.has(signal.to)) this.#held.push(signal);
+      else signal.arrive();
+    }
   }
 
   /** The node vanishes, as by kill -9. */
