@@ -31,6 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'dist/dist_header',
     'dist/fragment',
     'dist/control',
+    'kernel/auth',
     'kernel/config',
   ],
   node: ['bytes', 'terms', 'etf', 'syntax', 'erts', 'dist', 'stdlib', 'kernel', 'runtime_tools'],
