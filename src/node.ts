@@ -16,6 +16,7 @@ import { ConnectionError } from './errors.js';
 import type { Log } from './erts/log.js';
 import type { ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
+import { Auth, type CookieFile } from './kernel/auth.js';
 import { type Kernel, startKernel } from './kernel/kernel.js';
 import { NetKernel } from './kernel/net_kernel.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
@@ -34,8 +35,8 @@ export interface NodeOptions {
   readonly name: string;
   /** `longnames` (`-name`) or `shortnames` (`-sname`); by default what the host looks like. */
   readonly nameMode?: NameMode;
-  /** The cookie, the same on all nodes of the cluster. */
-  readonly cookie: string;
+  /** The cookie, the same on all nodes of the cluster; or where its file is, and whether that may change. */
+  readonly cookie: string | CookieFile;
   /** Other cookies for certain nodes (`-setcookie Node Cookie`). */
   readonly cookies?: Readonly<Record<string, string>>;
   /** Not shown by `nodes()` of others, no part of `global`. */
@@ -72,14 +73,17 @@ export interface NodeEvents {
 export class Node {
   readonly system: System;
   readonly netKernel: NetKernel;
+  /** Its cookies, which may be changed while it runs. */
+  readonly auth: Auth;
   readonly events: EventEmitter<NodeEvents> = new EventEmitter<NodeEvents>();
   readonly #hooks: (() => Promise<void> | void)[] = [];
   #stopping: Promise<void> | undefined;
 
   /** @internal Use `startNode`. */
-  constructor(system: System, netKernel: NetKernel) {
+  constructor(system: System, netKernel: NetKernel, auth: Auth) {
     this.system = system;
     this.netKernel = netKernel;
+    this.auth = auth;
   }
 
   get name(): Atom {
@@ -140,6 +144,7 @@ async function boot(
   parts: NameParts,
   undo: (() => Promise<void> | void)[],
 ): Promise<Node> {
+  const auth = new Auth(options);
   const listener = options.listen === false ? undefined : await listen(listenOptions(options));
   if (listener !== undefined) undo.push(() => listener.close());
   const registration = await register(options, parts, listener);
@@ -152,7 +157,7 @@ async function boot(
   });
   const netKernel = new NetKernel(system, {
     dial: (node) => dial(options, node),
-    cookie: (node) => options.cookies?.[node.name] ?? options.cookie,
+    cookie: (node) => auth.getCookie(node),
     flags: options.hidden === true ? HIDDEN_DFLAGS : DEFAULT_DFLAGS,
     nameMode: nameMode(options, parts),
     ...(options.allow === undefined ? {} : { allowed: options.allow }),
@@ -160,7 +165,7 @@ async function boot(
     ...(options.setupTimeMs === undefined ? {} : { setupTimeMs: options.setupTimeMs }),
     channel: channelOptions(options),
   });
-  const node = new Node(system, netKernel);
+  const node = new Node(system, netKernel, auth);
 
   const kernel = await startKernel(
     system,
