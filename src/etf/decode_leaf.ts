@@ -42,7 +42,7 @@ function float(reader: Reader): Float {
 /** `31 bytes`: the float as text, padded with zero bytes. */
 function floatText(reader: Reader): Float {
   const text = reader.latin1(31).replace(/\0.*$/s, '');
-  const value = /^[+-]?\d+\.\d+([eE][+-]?\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
+  const value = /^[+-]?\d+[.,]\d+([eE][+-]?\d+)?$/.test(text) ? Number(text.replace(',', '.')) : Number.NaN;
   if (!Number.isFinite(value)) throw refuse(reader, `${JSON.stringify(text)} as a float`, tags.FLOAT_EXT);
   return new Float(value);
 }

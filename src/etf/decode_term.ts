@@ -162,9 +162,13 @@ const openMap: Opener = (reader, _context, _depth, owed) => {
   const pairs = reader.u32();
   claim(reader, 2 * pairs, owed);
   const build = (items: Term[]): Term => {
-    const even = (_: Term, i: number): boolean => i % 2 === 0;
-    const odd = (_: Term, i: number): boolean => i % 2 === 1;
-    return distinct(reader, items.filter(even), items.filter(odd));
+    const keys: Term[] = [];
+    const values: Term[] = [];
+    for (let i = 0; i < items.length; i += 2) {
+      keys.push(items[i] as Term);
+      values.push(items[i + 1] as Term);
+    }
+    return distinct(reader, keys, values);
   };
   return { left: 2 * pairs, items: [], build, isList: false };
 };

@@ -53,7 +53,9 @@ function write(writer: Writer, term: Term, context: EncodeContext, depth: number
       else if (depth >= MAX_RECURSION) writeDeep(writer, term, context);
       else if (term instanceof Tuple) writeTuple(writer, term.elements, context, depth);
       else if (Array.isArray(term)) writeList(writer, term, context, depth);
-      else writeOther(writer, term, context, depth);
+      else if (writeLeaf(writer, term, context)) break;
+      else if (term instanceof TermMap) writeMap(writer, term, context, depth);
+      else writeRare(writer, term, context, depth);
       break;
     default:
       throw notATerm(term);
@@ -76,12 +78,16 @@ function writeList(writer: Writer, items: readonly Term[], context: EncodeContex
   writer.u8(tags.NIL_EXT);
 }
 
-function writeOther(writer: Writer, term: Term, context: EncodeContext, depth: number): void {
-  const children: Children = (terms, sizeAt) => {
+function writeMap(writer: Writer, map: TermMap, context: EncodeContext, depth: number): void {
+  writeMapHead(writer, map);
+  writeAll(writer, pairsOf(map, context), context, depth);
+}
+
+function writeRare(writer: Writer, term: Term, context: EncodeContext, depth: number): void {
+  writeContainer(writer, term, context, (terms, sizeAt) => {
     writeAll(writer, terms, context, depth);
     patchSize(writer, sizeAt);
-  };
-  if (!writeLeaf(writer, term, context)) writeContainer(writer, term, context, children);
+  });
 }
 
 /** Whether it was one of the leaves. */
@@ -111,11 +117,8 @@ function writeContainer(writer: Writer, term: Term, context: EncodeContext, chil
     writeListHead(writer, term.items.length);
     children([...term.items, term.tail], -1);
   } else if (term instanceof TermMap) {
-    writer.u8(tags.MAP_EXT);
-    writer.u32(term.size);
-    const entries = [...term];
-    if (context.deterministic === true) entries.sort(([a], [b]) => exactCompare(a, b));
-    children(entries.flat(), -1);
+    writeMapHead(writer, term);
+    children(pairsOf(term, context), -1);
   } else if (term instanceof OpaqueFun) {
     children(term.free, writeFunHead(writer, term, context));
   } else if (term instanceof NativeRecord) {
@@ -161,6 +164,24 @@ function writeTupleHead(writer: Writer, arity: number): void {
 function writeListHead(writer: Writer, length: number): void {
   writer.u8(tags.LIST_EXT);
   writer.u32(length);
+}
+
+function writeMapHead(writer: Writer, map: TermMap): void {
+  writer.u8(tags.MAP_EXT);
+  writer.u32(map.size);
+}
+
+/** Key, value, key, value…: in the order of insertion, or sorted by key. */
+function pairsOf(map: TermMap, context: EncodeContext): Term[] {
+  if (context.deterministic === true) return [...map].sort(([a], [b]) => exactCompare(a, b)).flat();
+  const keys = map.keys();
+  const values = map.values();
+  const pairs = new Array<Term>(2 * keys.length);
+  for (let i = 0; i < keys.length; i++) {
+    pairs[2 * i] = keys[i] as Term;
+    pairs[2 * i + 1] = values[i] as Term;
+  }
+  return pairs;
 }
 
 /** Whether the list was written as `NIL_EXT` or `STRING_EXT`: it is empty, or of up to 65535 bytes. */

@@ -6,7 +6,7 @@
 import { BadArg } from '../errors.js';
 import { Atom } from '../terms/atom.js';
 import { text as chardata } from '../terms/binary.js';
-import { type Style, format as show } from '../terms/format.js';
+import { format as show } from '../terms/format.js';
 import { Float } from '../terms/number.js';
 import type { Term } from '../terms/term.js';
 
@@ -110,18 +110,15 @@ function withDepth(next: () => Term): Term {
 }
 
 function pretty(control: Control, term: Term, column: number): Formatted {
-  const style: Style = control.modifiers.includes('l') ? 'w' : control.modifiers.includes('t') ? 'tp' : 'p';
-  const text = shown(term, style, control);
+  const text = shown(term, control.modifiers.includes('l') ? 'w' : 'p', control);
   const line = control.width ?? LINE;
   const scalar = typeof term !== 'object' || term instanceof Atom || term instanceof Float;
   return { text, exact: scalar || line === 0 || text.length < line - (control.precision ?? column + 1) };
 }
 
 /** A term as text; without `t` the characters beyond Latin-1 are escaped. */
-function shown(term: Term, style: Style, control: Control): string {
-  const text = show(term, undefined, style);
-  if (control.modifiers.includes('t')) return text;
-  return text.replace(/[^\0-\xff]/gu, (c) => `\\x{${c.codePointAt(0)?.toString(16).toUpperCase()}}`);
+function shown(term: Term, style: 'p' | 'w', control: Control): string {
+  return show(term, { style: control.modifiers.includes('t') ? `t${style}` : style });
 }
 
 function plain(control: Control, next: () => Term): string {

@@ -1,171 +1,161 @@
-// Terms as Erlang text on one line (`io_lib:format("~0tp")`): what logs and error texts show.
-//
-// It keeps its own stack, so that no depth of a term is too deep to be shown, and it can stop at a length.
+// Terms as Erlang prints them (`io_lib:format` with ~p, ~tp, ~w and ~tw), on one line, whatever their depth.
 import { Atom } from './atom.js';
 import { BitString } from './binary.js';
+import {
+  formatAtom,
+  formatBits,
+  formatBytes,
+  formatCharacters,
+  formatFloat,
+  formatText,
+  isPrintable,
+} from './format_leaf.js';
 import { ExportFun, OpaqueFun } from './fun.js';
 import { ImproperList } from './list.js';
 import { TermMap } from './map.js';
 import { Float } from './number.js';
 import { Pid } from './pid.js';
 import { Port } from './port.js';
-import { quoteAtom, quoteString } from './quote.js';
-import { type LocalTerm, NativeRecord } from './record.js';
+import { LocalTerm, NativeRecord } from './record.js';
 import { Reference } from './reference.js';
 import type { Term } from './term.js';
 import { Tuple } from './tuple.js';
 
-/** Text that goes out as it is, between terms that are still to be written. */
-class Raw {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
+export { formatAtom, formatFloat } from './format_leaf.js';
+
+/** `p` shows lists and binaries of printable characters as text, `w` their numbers; `t` text beyond Latin-1 as it is. */
+export type Style = 'tp' | 'p' | 'tw' | 'w';
+
+export interface FormatOptions {
+  /** `tp` if not given. */
+  readonly style?: Style;
+  /** What `tp` takes for printable: `unicode` (the default, as `erl +pc unicode` and `iex`) or `latin1` (as `erl`). */
+  readonly range?: 'latin1' | 'unicode';
+  /** The node whose identifiers begin with 0, as a node prints its own. Others begin with the name of their node. */
+  readonly node?: Atom;
+  /** Text of more characters is cut there and ends with `...`. */
+  readonly limit?: number;
 }
 
-const COMMA = new Raw(',');
+interface How {
+  readonly text: boolean;
+  readonly unicode: boolean;
+  readonly highest: number;
+  readonly node: Atom | undefined;
+}
 
-/** As `~tp` (text shows as text), `~p` (text of Latin-1 only), or `~w` (no text, but lists and bytes). */
-export type Style = 'tp' | 'p' | 'w';
+/** A string on the stack is text to be copied. */
+type Stack = (Term | string)[];
 
-/** The term as Erlang writes it, on one line; text longer than `maxLength` characters ends in `...`. */
-export function format(
-  term: Term,
-  maxLength: number = Number.POSITIVE_INFINITY,
-  style: Style = 'tp',
-): string {
+/** `term` as Erlang prints it. A number instead of options is the limit. */
+export function format(term: Term, options: FormatOptions | number = {}): string {
+  if (typeof options === 'number') return format(term, { limit: options });
+  const limit = options.limit ?? Number.POSITIVE_INFINITY;
+  const { style = 'tp', range = 'unicode' } = options;
+  const unicode = style.startsWith('t');
+  const how: How = {
+    text: style.endsWith('p'),
+    unicode,
+    highest: unicode && range === 'unicode' ? 0x10ffff : 255,
+    node: options.node,
+  };
   let out = '';
-  const stack: (Term | Raw)[] = [term];
-  while (stack.length > 0) {
-    const item = stack.pop() as Term | Raw;
-    out += item instanceof Raw ? item.text : write(item, stack, style);
-    if (out.length > maxLength) return `${out.slice(0, maxLength)}...`;
+  const stack: Stack = [term];
+  while (stack.length > 0 && out.length <= limit) {
+    const next = stack.pop() as Term | string;
+    out += typeof next === 'string' ? next : piece(next, how, stack, limit - out.length + 1);
   }
-  return out;
+  return out.length <= limit ? out : `${out.slice(0, limit)}...`;
 }
 
-/** The text of a scalar, or the opening of a compound term whose parts are put on the stack. */
-function write(term: Term, stack: (Term | Raw)[], style: Style): string {
-  if (term instanceof Atom) return quoteAtom(term.name);
-  if (typeof term === 'number' || typeof term === 'bigint' || typeof term === 'boolean') return String(term);
-  if (term instanceof Tuple) return open(stack, '{', term.elements, '}');
-  if (Array.isArray(term)) {
-    const items = term as readonly Term[];
-    return items.length > 0 && isText(items, style)
-      ? quoteString(characters(items))
-      : open(stack, '[', items, ']');
+/** The text of a leaf, or the beginning of a container whose parts go on the stack. */
+function piece(term: Term, how: How, stack: Stack, room: number): string {
+  switch (typeof term) {
+    case 'number':
+    case 'bigint':
+      return String(term);
+    case 'boolean':
+      return String(term);
   }
-  if (term instanceof Uint8Array) return formatBinary(term, style);
-  if (term instanceof TermMap) return openPairs(stack, '#{', [...term], ' => ');
-  if (term instanceof ImproperList) {
-    stack.push(new Raw(']'), term.tail, new Raw('|'));
-    return open(stack, '[', term.items, '');
-  }
-  if (term instanceof NativeRecord) {
-    const name = `#${quoteName(term.module)}:${quoteName(term.name)}{`;
-    return openPairs(
-      stack,
-      name,
-      term.fields.map((field, i) => [field, term.values[i] as Term]),
-      ' = ',
-    );
-  }
-  return formatOther(term);
-}
-
-function open(stack: (Term | Raw)[], opening: string, items: readonly Term[], closing: string): string {
-  stack.push(new Raw(closing));
-  for (let i = items.length - 1; i >= 0; i--) {
-    stack.push(items[i] as Term);
-    if (i > 0) stack.push(COMMA);
-  }
-  return opening;
-}
-
-function openPairs(
-  stack: (Term | Raw)[],
-  opening: string,
-  pairs: readonly (readonly [Term, Term])[],
-  between: string,
-): string {
-  stack.push(new Raw('}'));
-  for (let i = pairs.length - 1; i >= 0; i--) {
-    const [key, value] = pairs[i] as readonly [Term, Term];
-    stack.push(value, new Raw(between), key);
-    if (i > 0) stack.push(COMMA);
-  }
-  return opening;
-}
-
-function quoteName(name: Atom | boolean): string {
-  return typeof name === 'boolean' ? String(name) : quoteAtom(name.name);
-}
-
-type Other = Float | BitString | Pid | Reference | Port | ExportFun | OpaqueFun | LocalTerm;
-
-function formatOther(term: Other | Term): string {
+  if (term instanceof Atom) return formatAtom(term, how.unicode);
   if (term instanceof Float) return formatFloat(term.value);
-  if (term instanceof Pid) return `<${term.node.name}.${term.number}.${term.serial}>`;
-  if (term instanceof Reference) return `#Ref<${term.node.name}.${[...term.words].reverse().join('.')}>`;
-  if (term instanceof Port) return `#Port<${term.node.name}.${term.id}>`;
-  if (term instanceof ExportFun)
-    return `fun ${quoteName(term.module)}:${quoteName(term.function)}/${term.arity}`;
-  if (term instanceof OpaqueFun) return `#Fun<${quoteName(term.module)}.${term.index}.${term.oldUniq}>`;
-  if (term instanceof BitString) {
-    const last = term.bytes.length - 1;
-    const bytes = [
-      ...term.bytes.subarray(0, last),
-      `${(term.bytes[last] ?? 0) >> (8 - term.bits)}:${term.bits}`,
-    ];
-    return `<<${bytes.join()}>>`;
+  if (term instanceof Tuple) return open('{', term.elements, '}', stack, room);
+  if (Array.isArray(term)) return list(term as readonly Term[], how, stack, room);
+  if (term instanceof Uint8Array) {
+    const shown = how.text && term.length > 0 ? formatText(term, how.unicode, how.highest, room) : undefined;
+    return shown ?? formatBytes(term, room);
   }
-  return '#Local<...>';
-}
-
-/**
- * The shortest text that reads back as the same float, with a point in it. As in OTP 25 and later: with an
- * exponent when that is shorter, and from 2^53 on, where not every integer is a float any more.
- */
-export function formatFloat(value: number): string {
-  if (Object.is(value, -0)) return '-0.0';
-  const [mantissa = '', exponent = ''] = value.toExponential().split('e');
-  const scientific = `${mantissa.includes('.') ? mantissa : `${mantissa}.0`}e${exponent.replace('+', '')}`;
-  if (Math.abs(value) >= 2 ** 53) return scientific;
-  const digits = mantissa.replace(/[-.]/g, '').length;
-  const fixed = value.toFixed(Math.min(100, Math.max(1, digits - 1 - Number(exponent))));
-  return value === 0 || fixed.length <= scientific.length ? fixed : scientific;
-}
-
-function formatBinary(bytes: Uint8Array, style: Style): string {
-  if (bytes.length === 0 || style === 'w') return `<<${bytes.join()}>>`;
-  if (style === 'p') {
-    return bytes.every(isPrintable) ? `<<${quoteString(characters([...bytes]))}>>` : `<<${bytes.join()}>>`;
+  if (term instanceof TermMap) return openMap(term, stack, room);
+  if (term instanceof ImproperList) {
+    stack.push(']', term.tail);
+    return open('[', term.items, '|', stack, room);
   }
-  try {
-    const chars = Array.from(utf8.decode(bytes), (c) => c.codePointAt(0) as number);
-    if (chars.every(isPrintable)) {
-      return `<<${quoteString(characters(chars))}${chars.length === bytes.length ? '' : '/utf8'}>>`;
-    }
-  } catch {
-    if (bytes.every(isPrintable)) return `<<${quoteString(characters([...bytes]))}>>`;
+  return identifier(term, how, stack, room);
+}
+
+function identifier(
+  term: Exclude<Term, number | bigint | boolean>,
+  how: How,
+  stack: Stack,
+  room: number,
+): string {
+  if (term instanceof Pid) return `<${nodeOf(term, how)}.${term.number}.${term.serial}>`;
+  if (term instanceof Reference) {
+    return `#Ref<${[nodeOf(term, how), ...[...term.words].reverse()].join('.')}>`;
   }
-  return `<<${bytes.join()}>>`;
+  if (term instanceof Port) return `#Port<${nodeOf(term, how)}.${term.id}>`;
+  if (term instanceof BitString) return formatBits(term, room);
+  if (term instanceof ExportFun) {
+    return `fun ${formatAtom(term.module, how.unicode)}:${formatAtom(term.function, how.unicode)}/${term.arity}`;
+  }
+  if (term instanceof OpaqueFun) {
+    return `#Fun<${formatAtom(term.module, how.unicode)}.${term.oldIndex}.${term.oldUniq}>`;
+  }
+  if (term instanceof NativeRecord) return openRecord(term, how, stack);
+  if (term instanceof LocalTerm) return `#Local<${term.bytes.length} bytes>`;
+  return `#Unknown<${typeof term}>`;
 }
 
-function characters(codes: readonly number[]): string {
-  return codes.map((code) => String.fromCodePoint(code)).join('');
+/** A node prints 0 for itself; we have no number for others, but their name says more than a number. */
+function nodeOf(term: Pid | Reference | Port, how: How): string {
+  return term.node === how.node ? '0' : term.node.name;
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** Whether Erlang shows a list as a string (`io_lib:printable_unicode_list/1`). */
-function isText(items: readonly Term[], style: Style): items is readonly number[] {
-  if (style === 'w') return false;
-  const highest = style === 'p' ? 0xff : 0x10ffff;
-  return items.every((item) => typeof item === 'number' && item <= highest && isPrintable(item));
+function list(items: readonly Term[], how: How, stack: Stack, room: number): string {
+  if (!how.text || items.length === 0) return open('[', items, ']', stack, room);
+  const shown = items.length > room ? items.slice(0, room) : items;
+  for (const item of shown) {
+    if (!isPrintable(item, how.highest)) return open('[', items, ']', stack, room);
+  }
+  return formatCharacters(shown as readonly number[], how.unicode);
 }
 
-function isPrintable(c: number): boolean {
-  if (c < 0x20) return (c >= 8 && c <= 13) || c === 27;
-  return c < 0x7f || (c >= 0xa0 && c < 0xd800) || (c > 0xdfff && c < 0xfffe) || (c > 0xffff && c <= 0x10ffff);
+/** Elements with commas between. Each takes a character at least, so that more than `room` are never needed. */
+function open(begin: string, items: readonly Term[], end: string, stack: Stack, room: number): string {
+  stack.push(end);
+  for (let i = Math.min(items.length, room) - 1; i >= 0; i--) {
+    stack.push(items[i] as Term);
+    if (i > 0) stack.push(',');
+  }
+  return begin;
+}
+
+function openMap(map: TermMap, stack: Stack, room: number): string {
+  const keys = map.keys();
+  const values = map.values();
+  stack.push('}');
+  for (let i = Math.min(keys.length, room) - 1; i >= 0; i--) {
+    stack.push(values[i] as Term, ' => ', keys[i] as Term);
+    if (i > 0) stack.push(',');
+  }
+  return '#{';
+}
+
+function openRecord(record: NativeRecord, how: How, stack: Stack): string {
+  stack.push('}');
+  for (let i = record.fields.length - 1; i >= 0; i--) {
+    stack.push(record.values[i] as Term, `${formatAtom(record.fields[i] as Atom, how.unicode)} = `);
+    if (i > 0) stack.push(',');
+  }
+  return `#${formatAtom(record.module, how.unicode)}:${formatAtom(record.name, how.unicode)}{`;
 }

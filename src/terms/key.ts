@@ -26,6 +26,12 @@ export function keyOf(term: Term): unknown {
   return bounded(spell(term));
 }
 
+/** Whether there is no term inside: comparing it costs no more than its bytes. */
+export function isFlat(term: Term): boolean {
+  if (typeof term !== 'object' || term instanceof Atom || term instanceof Uint8Array) return true;
+  return !(term instanceof TermMap) && partsOf(term).length === 0;
+}
+
 function bounded(key: string): string {
   return key.length <= LONGEST ? key : `#${createHash('sha256').update(key, 'utf8').digest('base64')}`;
 }

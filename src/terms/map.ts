@@ -1,9 +1,9 @@
 // Maps with Erlang's equality of keys (`=:=` of OTP 27): 1 and 1.0 differ, {a, 1} equals {a, 1}.
-import { keyOf } from './key.js';
+import { isFlat, keyOf } from './key.js';
 import { equals } from './order.js';
 import type { Term } from './term.js';
 
-/** Maps of so many pairs are searched one by one; larger ones have an index. */
+/** Maps of so many flat keys are searched one by one; others have an index. */
 const SMALL = 8;
 
 /** An Erlang map. Immutable once made: `with` and `without` make new ones. Iterates in order of insertion. */
@@ -24,30 +24,30 @@ export class TermMap {
     }
     const keys: Term[] = [];
     const values: Term[] = [];
-    const index = new Map<unknown, number>();
+    let index: Map<unknown, number> | undefined;
     for (const [key, value] of entries) {
-      const at = index.get(keyOf(key));
-      if (at === undefined) {
-        index.set(keyOf(key), keys.length);
+      if (index === undefined && (keys.length === SMALL || !isFlat(key))) index = indexOf(keys);
+      const at = index === undefined ? search(keys, key) : (index.get(keyOf(key)) ?? -1);
+      if (at >= 0) values[at] = value;
+      else {
+        index?.set(keyOf(key), keys.length);
         keys.push(key);
         values.push(value);
-      } else values[at] = value;
+      }
     }
     this.#keys = keys;
     this.#values = values;
-    this.#index = keys.length > SMALL ? index : undefined;
+    this.#index = index;
   }
 
   /** The map of these keys and values, which it takes over; undefined if two keys are equal. */
   static ofDistinct(keys: readonly Term[], values: readonly Term[]): TermMap | undefined {
-    if (keys.length > SMALL) {
-      const index = new Map<unknown, number>();
-      for (const key of keys) index.set(keyOf(key), index.size);
+    if (keys.length > SMALL || (keys.length > 1 && !keys.every(isFlat))) {
+      const index = indexOf(keys);
       return index.size === keys.length ? new TermMap(new Distinct(keys, values, index)) : undefined;
     }
     for (let i = 1; i < keys.length; i++) {
-      const key = keys[i] as Term;
-      for (let j = 0; j < i; j++) if (equals(keys[j] as Term, key)) return undefined;
+      if (search(keys, keys[i] as Term, i) >= 0) return undefined;
     }
     return new TermMap(new Distinct(keys, values, undefined));
   }
@@ -90,10 +90,19 @@ export class TermMap {
 
   #find(key: Term): number {
     if (this.#index !== undefined) return this.#index.get(keyOf(key)) ?? -1;
-    const keys = this.#keys;
-    for (let i = 0; i < keys.length; i++) if (equals(keys[i] as Term, key)) return i;
-    return -1;
+    return search(this.#keys, key);
   }
+}
+
+function search(keys: readonly Term[], key: Term, end: number = keys.length): number {
+  for (let i = 0; i < end; i++) if (equals(keys[i] as Term, key)) return i;
+  return -1;
+}
+
+function indexOf(keys: readonly Term[]): Map<unknown, number> {
+  const index = new Map<unknown, number>();
+  for (const key of keys) index.set(keyOf(key), index.size);
+  return index;
 }
 
 /** Keys that are known to differ, for the constructor: an Iterable in name only. */

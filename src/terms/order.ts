@@ -3,6 +3,7 @@ import { Atom } from './atom.js';
 import { BitString } from './binary.js';
 import * as leaf from './compare_leaf.js';
 import { ExportFun, OpaqueFun } from './fun.js';
+import { isFlat, keyOf } from './key.js';
 import { ImproperList } from './list.js';
 import { TermMap } from './map.js';
 import { integer } from './number.js';
@@ -38,7 +39,20 @@ function same(a: Term, b: Term, depth: number): boolean {
   if (a instanceof Uint8Array) return b instanceof Uint8Array && leaf.compareBytes(a, b) === 0;
   if (a instanceof Pid) return b instanceof Pid && leaf.comparePids(a, b) === 0;
   if (a instanceof Reference) return b instanceof Reference && leaf.compareReferences(a, b) === 0;
+  if (a instanceof TermMap) return b instanceof TermMap && sameMaps(a, b, depth);
   return exactCompare(a, b) === 0;
+}
+
+function sameMaps(a: TermMap, b: TermMap, depth: number): boolean {
+  if (a.size !== b.size) return false;
+  const keys = a.keys();
+  if (depth >= MAX_RECURSION || !keys.every(isFlat)) return keyOf(a) === keyOf(b);
+  const values = a.values();
+  for (let i = 0; i < keys.length; i++) {
+    const other = b.get(keys[i] as Term);
+    if (other === undefined || !same(values[i] as Term, other, depth + 1)) return false;
+  }
+  return true;
 }
 
 function sameItems(as: readonly Term[], bs: readonly Term[], depth: number): boolean {
@@ -163,5 +177,6 @@ function insideMaps(a: TermMap, b: TermMap, exact: boolean, stack: Pairs[]): num
 }
 
 function sorted(map: TermMap): (readonly [Term, Term])[] {
+  if (map.size <= 1) return [...map];
   return [...map].sort((x, y) => exactCompare(x[0], y[0]));
 }

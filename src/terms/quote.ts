@@ -8,16 +8,22 @@ export const RESERVED_WORDS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** Reserved since OTP 27, which writes them in quotes; older releases read them either way. */
+const RESERVED_LATER: ReadonlySet<string> = new Set(['else', 'maybe']);
+
 const PLAIN_ATOM = /^[a-zß-öø-ÿ][A-Za-z0-9_@À-ÖØ-öø-ÿ]*$/;
 
-/** An atom's name as source text: quoted where it has to be. */
-export function quoteAtom(name: string): string {
-  return PLAIN_ATOM.test(name) && !RESERVED_WORDS.has(name) ? name : `'${escaped(name, "'")}'`;
+/** An atom's name as source text: quoted where it has to be. Not `unicode`: beyond Latin-1 as `\x{…}`. */
+export function quoteAtom(name: string, unicode = true): string {
+  const plain = PLAIN_ATOM.test(name) && !RESERVED_WORDS.has(name) && !RESERVED_LATER.has(name);
+  return plain ? name : quoteString(name, "'", unicode);
 }
 
 /** Text as an Erlang string literal, or in other quotes. */
-export function quoteString(text: string, quote = '"'): string {
-  return `${quote}${escaped(text, quote)}${quote}`;
+export function quoteString(text: string, quote = '"', unicode = true): string {
+  let out = quote;
+  for (const c of text) out += c === quote ? `\\${c}` : (ESCAPES[c] ?? character(c, unicode));
+  return out + quote;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -32,15 +38,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\\\',
 };
 
-function escaped(text: string, quote: string): string {
-  let out = '';
-  for (const c of text) {
-    const code = c.codePointAt(0) as number;
-    if (c === quote) out += `\\${c}`;
-    else if (ESCAPES[c] !== undefined) out += ESCAPES[c];
-    else if (code < 32) out += `\\${code.toString(8).padStart(3, '0')}`;
-    else if (code >= 0x80 && code < 0xa0) out += `\\${code.toString(8)}`;
-    else out += c;
-  }
-  return out;
+function character(c: string, unicode: boolean): string {
+  const code = c.codePointAt(0) as number;
+  if (code < 32 || (code >= 0x80 && code < 0xa0)) return `\\${code.toString(8).padStart(3, '0')}`;
+  return code > 255 && !unicode ? `\\x{${code.toString(16).toUpperCase()}}` : c;
 }
