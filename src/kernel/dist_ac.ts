@@ -113,6 +113,7 @@ class DistAc implements GenServer<State> {
   readonly #looking = new Set<Atom>();
   #locker: Pid | undefined;
   #introducing = false;
+  #late: unknown;
   /** Who holds the lock of a caller of permit. */
   readonly #holders = new Map<unknown, Pid>();
   readonly #weights = new Map<string, number>();
@@ -295,7 +296,7 @@ class DistAc implements GenServer<State> {
         looker.send(self.pid, tuple(SYNC_PID, node, pid ?? false));
       });
     }
-    self.sendAfter(SYNC_GIVE_UP_MS, self.pid, tuple(SYNC_LATE, true));
+    this.#late = self.sendAfter(SYNC_GIVE_UP_MS, self.pid, tuple(SYNC_LATE, true));
     this.#answered(self);
   }
 
@@ -325,6 +326,7 @@ class DistAc implements GenServer<State> {
       const names = [...awaiting].map((node) => node.name).join(', ');
       self.system.log('warning', `dist_ac: ${names} did not answer our introduction; going on without`);
     }
+    self.cancelTimer(this.#late);
     this.#introducing = false;
     this.#queue = undefined;
     if (this.#locker !== undefined) self.send(this.#locker, RELEASE);
