@@ -1,5 +1,5 @@
 // A changed configuration: which parameters changed, and who is told (OTP: application_controller:config_change).
-import { reasonOf } from '../erts/process.js';
+import { reasonOf } from '../erts/exception.js';
 import { Atom, atom } from '../terms/atom.js';
 import { equals } from '../terms/order.js';
 import type { Term } from '../terms/term.js';

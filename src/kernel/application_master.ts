@@ -7,7 +7,8 @@
 // `prepStop`, then the supervisor is told `shutdown`, then `stop`, then every process whose group leader is the
 // master is killed.
 import { Exit } from '../errors.js';
-import { type Process, reasonOf } from '../erts/process.js';
+import { reasonOf } from '../erts/exception.js';
+import type { Process } from '../erts/process.js';
 import { type StartResult, start as startProcess } from '../stdlib/proc_lib.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';

@@ -1,6 +1,8 @@
 // Start phases: after `start`, `startPhase` is called for each phase of the application, and in it for those
 // included applications that have it (OTP: application_starter.erl).
-import { type Process, reasonOf } from '../erts/process.js';
+
+import { reasonOf } from '../erts/exception.js';
+import type { Process } from '../erts/process.js';
 import { atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
 import { tuple } from '../terms/tuple.js';
