@@ -17,9 +17,15 @@ import type { Log } from './erts/log.js';
 import type { ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
 import { Auth, type CookieFile } from './kernel/auth.js';
+import { CodeServer } from './kernel/code.js';
+import { serve } from './kernel/erpc.js';
+import { Global } from './kernel/global.js';
+import { GLOBAL_NAME_SERVER } from './kernel/global_messages.js';
 import { type Kernel, startKernel } from './kernel/kernel.js';
 import { NetKernel } from './kernel/net_kernel.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
+import { REX, startLink as startRex } from './kernel/rex.js';
+import { call as rpcCall } from './kernel/rpc.js';
 import { startLink } from './stdlib/gen_server.js';
 import { type Atom, atom } from './terms/atom.js';
 import type { Pid } from './terms/pid.js';
@@ -54,6 +60,10 @@ export interface NodeOptions {
   readonly setupTimeMs?: number;
   /** Whether signals to a node that is not connected connect it (`dist_auto_connect`); always by default. */
   readonly autoConnect?: 'always' | 'once' | 'never';
+  /** Whether nodes form one network in which all know all (`connect_all`); true by default. */
+  readonly connectAll?: boolean;
+  /** Whether islands that overlap are torn apart (`prevent_overlapping_partitions`); true by default. */
+  readonly preventOverlappingPartitions?: boolean;
   /** Only these nodes may connect (`net_kernel:allow/1`). */
   readonly allow?: readonly string[];
   /** Limits of a connection's buffers. */
@@ -69,21 +79,35 @@ export interface NodeEvents {
   stopped: [];
 }
 
+/** What a node is made of. @internal */
+export interface NodeServices {
+  readonly netKernel: NetKernel;
+  readonly auth: Auth;
+  readonly code: CodeServer;
+  readonly global: Global;
+}
+
 /** A running node. `await using` stops it. */
 export class Node {
   readonly system: System;
   readonly netKernel: NetKernel;
   /** Its cookies, which may be changed while it runs. */
   readonly auth: Auth;
+  /** Which functions remote callers may reach. */
+  readonly code: CodeServer;
+  /** Names and locks of the whole network. */
+  readonly global: Global;
   readonly events: EventEmitter<NodeEvents> = new EventEmitter<NodeEvents>();
   readonly #hooks: (() => Promise<void> | void)[] = [];
   #stopping: Promise<void> | undefined;
 
   /** @internal Use `startNode`. */
-  constructor(system: System, netKernel: NetKernel, auth: Auth) {
+  constructor(system: System, services: NodeServices) {
     this.system = system;
-    this.netKernel = netKernel;
-    this.auth = auth;
+    this.netKernel = services.netKernel;
+    this.auth = services.auth;
+    this.code = services.code;
+    this.global = services.global;
   }
 
   get name(): Atom {
@@ -165,12 +189,17 @@ async function boot(
     ...(options.setupTimeMs === undefined ? {} : { setupTimeMs: options.setupTimeMs }),
     channel: channelOptions(options),
   });
-  const node = new Node(system, netKernel, auth);
+  const code = new CodeServer();
+  serve(system, code);
+  const global = globalOf(system, options, netKernel, code);
+  const node = new Node(system, { netKernel, auth, code, global });
 
   const kernel = await startKernel(
     system,
     [
       { id: NET_KERNEL, start: (sup) => startLink(sup, netKernelServer, [], { name: NET_KERNEL }) },
+      { id: REX, start: (sup) => startRex(sup, code) },
+      { id: GLOBAL_NAME_SERVER, start: (sup) => node.global.startLink(sup) },
       // the other services, in the order in which they start
     ],
     (reason) => void fatal(node, reason),
@@ -193,6 +222,20 @@ function wireStop(
   node.atStop(() => {
     node.netKernel.stop();
     return listener?.close();
+  });
+  node.atStop(() => node.global.prepareShutdown());
+}
+
+function globalOf(system: System, options: NodeOptions, netKernel: NetKernel, code: CodeServer): Global {
+  const { connectAll, preventOverlappingPartitions } = options;
+  return new Global(system, {
+    ...(connectAll === undefined ? {} : { connectAll }),
+    ...(preventOverlappingPartitions === undefined ? {} : { preventOverlappingPartitions }),
+    code,
+    connect: (node) => netKernel.connectNode(node),
+    disconnect: (node) => void netKernel.disconnect(node),
+    ask: (self, node, args, timeoutMs) =>
+      rpcCall(self, node, atom('global'), atom('resolve_it'), args, timeoutMs),
   });
 }
 

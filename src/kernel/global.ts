@@ -43,7 +43,7 @@ export interface GlobalOptions {
   /** Where resolve functions are found, and where this service offers what remote callers may reach. */
   readonly code?: CodeServer;
   /** Asks another node to run a resolve function (`rpc:call(Node, global, resolve_it, Args)`). */
-  readonly ask?: Resolvers['ask'];
+  readonly ask: Resolvers['ask'];
   /** Connects to a node; resolves to whether it is connected. */
   readonly connect: (node: Atom) => Promise<boolean>;
   /** Closes the connection to a node. */
@@ -69,7 +69,7 @@ export class Global implements NameService {
     this.#options = options;
     this.#resolvers = {
       find: (method) => this.#find(method),
-      ask: options.ask ?? (() => Promise.resolve(undefined)),
+      ask: options.ask,
     };
     this.#server = this.#newServer();
     if (options.code !== undefined) this.#offer(options.code);

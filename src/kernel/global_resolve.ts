@@ -10,11 +10,12 @@ import { ExportFun, OpaqueFun } from '../terms/fun.js';
 import { compare, equals } from '../terms/order.js';
 import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
-import { tuple } from '../terms/tuple.js';
+import { isTagged, tuple } from '../terms/tuple.js';
 import type { NameEntry, Op } from './global_messages.js';
 import type { NameTable } from './global_names.js';
 
 const NONE = atom('none');
+const BADRPC = atom('badrpc');
 const GLOBAL_NAME_CONFLICT = atom('global_name_conflict');
 const MODULE = atom('global');
 
@@ -35,8 +36,8 @@ export type ResolveFunction = (self: Process, name: Term, pid1: Pid, pid2: Pid) 
 export interface Resolvers {
   /** The function of this node behind an exported fun. */
   find(method: ExportFun): ResolveFunction | undefined;
-  /** `rpc:call(Node, global, resolve_it, Args)`; undefined: it failed (`badrpc`). */
-  ask(self: Process, node: Atom, args: readonly Term[], timeoutMs: number): Promise<Term | undefined>;
+  /** `rpc:call(Node, global, resolve_it, Args)`: the result, or `{badrpc, Reason}`. */
+  ask(self: Process, node: Atom, args: readonly Term[], timeoutMs: number): Promise<Term>;
 }
 
 /** What an exchange of names comes to: operations for us, and those for the peer. */
@@ -65,10 +66,12 @@ export async function exchangeNames(
     else if (mine.pid.key !== his.pid.key && weResolve) {
       const left = Math.max(100, deadline - system.clock.now());
       const result = await settle(self, mine, his, resolvers, left);
-      if (result === undefined) {
-        system.log('info', `global: badrpc received when conflicting name ${format(his.name)} was found`);
+      const failed = isTagged(result, BADRPC, 2) ? (result.elements[1] as Term) : undefined;
+      if (failed !== undefined) {
+        const [reason, name] = [format(failed), format(his.name)];
+        system.log('info', `global: badrpc ${reason} received when conflicting name ${name} was found`);
       }
-      if (result === undefined || equals(result, his.pid)) ops.push({ insert: his });
+      if (failed !== undefined || equals(result, his.pid)) ops.push({ insert: his });
       else if (equals(result, mine.pid)) {
         resolved.push({ insert: { name: mine.name, pid: mine.pid, method: mine.method } });
       } else {
@@ -93,7 +96,7 @@ async function settle(
   his: NameEntry,
   resolvers: Resolvers,
   timeoutMs: number,
-): Promise<Term | undefined> {
+): Promise<Term> {
   const args = [mine.method, mine.name, his.pid, mine.pid];
   if (mine.pid.node !== self.node) return resolvers.ask(self, mine.pid.node, args, timeoutMs);
   if (canRun(mine.method, resolvers))

@@ -8,6 +8,7 @@ import { Global, type GlobalOptions } from '../../src/kernel/global.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
 import { format } from '../../src/terms/format.js';
 import type { Term } from '../../src/terms/term.js';
+import { tuple } from '../../src/terms/tuple.js';
 import { MemoryCluster } from './memory_cluster.js';
 
 export interface GlobalNode {
@@ -65,14 +66,14 @@ export class GlobalCluster extends MemoryCluster {
   }
 
   /** `rpc:call(Node, global, resolve_it, Args)`. */
-  #ask(self: Process, node: Atom, args: readonly Term[]): Promise<Term | undefined> {
+  #ask(self: Process, node: Atom, args: readonly Term[]): Promise<Term> {
     const target = this.#globals.get(node);
     if (self.system.distEntry(node).channel === undefined || target === undefined) {
-      return Promise.resolve(undefined);
+      return Promise.resolve(tuple(atom('badrpc'), atom('nodedown')));
     }
     return new Promise((resolve) => {
       target.system.spawn(async (there) => {
-        resolve(await target.code.find('global', 'resolve_it', 4)?.(args, there));
+        resolve((await target.code.find('global', 'resolve_it', 4)?.(args, there)) as Term);
       });
     });
   }
