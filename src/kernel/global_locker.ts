@@ -9,10 +9,11 @@
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { type Atom, atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
 import { compare } from '../terms/order.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
-import { type Tuple, tuple } from '../terms/tuple.js';
+import { isTagged, type Tuple, tuple } from '../terms/tuple.js';
 import { delLock, setLockOnce } from './global_lock_client.js';
 import { GLOBAL, type LockTable } from './global_locks.js';
 import {
@@ -49,6 +50,7 @@ type LockerEvent =
   | { readonly type: 'gone'; readonly node: Atom };
 
 const GEN_CAST = atom('$gen_cast');
+const EXIT = atom('EXIT');
 
 /** What the locker tells the name server. */
 export interface LockerListener {
@@ -143,7 +145,7 @@ export class Locker {
       // Version 5 tells the other locker itself.
       const direct = readLockSet(message);
       if (direct !== undefined) await this.#otherIsSet(self, direct);
-      else self.system.log('warning', 'The global_name_server locker process received an unexpected message');
+      else unexpected(self, 'locker', message);
       return;
     }
     switch (event.type) {
@@ -330,6 +332,15 @@ export class Locker {
 
 function isUp(system: System, node: Atom): boolean {
   return node === system.node || system.distEntry(node).channel !== undefined;
+}
+
+/** Logs a message that means nothing to a process of global; exits of others it survives without a word. */
+export function unexpected(self: Process, what: string, message: Term): void {
+  if (isTagged(message, EXIT, 3)) return;
+  self.system.log(
+    'warning',
+    `The global_name_server ${what} process received an unexpected message:\n${format(message, 1000)}`,
+  );
 }
 
 /** Milliseconds until the deadline. */

@@ -8,7 +8,7 @@ import type { System } from '../erts/system.js';
 import type { Atom } from '../terms/atom.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import { delLock, randomSleep, setLockOnce } from './global_lock_client.js';
-import { theBoss } from './global_locker.js';
+import { theBoss, unexpected } from './global_locker.js';
 import { GLOBAL, type LockTable } from './global_locks.js';
 import { LocalEvents } from './local_events.js';
 
@@ -56,10 +56,10 @@ export class Registrar {
   async #loop(self: Process): Promise<void> {
     for (;;) {
       const message = await self.next();
-      const run = message === undefined ? undefined : this.#events.of(message);
+      if (message === undefined) continue;
+      const run = this.#events.of(message);
       if (run !== undefined) await run(self);
-      else
-        self.system.log('warning', 'The global_name_server register process received an unexpected message');
+      else unexpected(self, 'register', message);
     }
   }
 
