@@ -7,7 +7,7 @@ import { ConfigError } from '../errors.js';
 export interface Rewritten {
   /** Words for the option parser: `--option=value`, `--option` and what begins with no dash. */
   readonly words: readonly string[];
-  /** What stands behind `-extra`, and what belongs to no option. */
+  /** What stands behind `-extra` or `--`: it belongs to no option. */
   readonly plain: readonly string[];
   /** What is understood but has no effect here. */
   readonly ignored: readonly string[];
@@ -73,6 +73,9 @@ const IMPOSSIBLE: ReadonlyMap<string, string> = new Map([
 /** Applications whose environment can be set by `-Application Key Value`, beside those of `--app`. */
 const APPLICATIONS = ['kernel', 'stdlib', 'sasl', 'logger', 'ssl', 'elixir', 'otpnode', 'distro'];
 
+/** The commands beside running a node. */
+export const COMMANDS = ['epmd', 'inspect', 'check', 'status', 'demo'] as const;
+
 /** Rewrites the words of a command line. Throws `ConfigError` `bad_option` with a suggestion. */
 export function rewriteErlWords(argv: readonly string[]): Rewritten {
   const words: string[] = [];
@@ -90,7 +93,7 @@ export function rewriteErlWords(argv: readonly string[]): Rewritten {
     } else if (word.startsWith('+') && word.length > 1) {
       ignored.push([word, ...takeValues(queue)].join(' '));
     } else if (!isOption(word)) {
-      plain.push(word);
+      throw strayWord(word, word === argv[0]);
     } else {
       const [name, inline] = splitOption(word);
       const values = inline === undefined ? [] : [inline];
@@ -182,6 +185,16 @@ export function splitErlFlags(flags: string): string[] {
   if (quote !== '')
     throw new ConfigError('bad_option', `the quote ${quote} of --erl is not closed: ${flags}`);
   return word === undefined ? words : [...words, word];
+}
+
+function strayWord(word: string, first: boolean): ConfigError {
+  if (!first) {
+    const hint = 'quote values that have blanks';
+    return new ConfigError('bad_option', `${word} is the value of no option`, { hint });
+  }
+  const near = nearest(word, COMMANDS);
+  const hint = near === undefined ? `there are ${COMMANDS.join(', ')}` : `did you mean ${near}?`;
+  return new ConfigError('bad_option', `unknown command ${word}`, { hint });
 }
 
 function unknownOption(word: string, name: string): ConfigError {

@@ -4,6 +4,7 @@
 // `--help`.
 import { Parser } from 'yargs/helpers';
 import { ConfigError } from '../errors.js';
+import type { LogLevel } from '../index.js';
 import type { ApplicationFlag } from '../kernel/config.js';
 import { rewriteErlWords } from './erl_words.js';
 
@@ -30,11 +31,11 @@ export interface RunFlags {
   readonly protoDist: string;
   readonly sslDistOpt: readonly string[];
   readonly sslDistOptfile: string | undefined;
-  readonly logLevel: string | undefined;
+  readonly logLevel: LogLevel | 'none' | undefined;
   readonly logFormat: 'auto' | 'line' | 'json';
   readonly help: boolean;
   readonly version: boolean;
-  /** Words of no option: the first may be a subcommand. */
+  /** Words behind `-extra` or `--`. */
   readonly plain: readonly string[];
   readonly ignored: readonly string[];
 }
@@ -177,3 +178,82 @@ function readCookies(
     throw new ConfigError('bad_option', 'the cookie is given more than once', { key: 'setcookie' });
   return { cookie: own[0], nodeCookies };
 }
+
+/** The text of `--help`, laid out by yargs for a terminal of that width. */
+export async function helpText(columns = 100): Promise<string> {
+  const { default: yargs } = await import('yargs');
+  const cli = yargs([])
+    .scriptName('otpnode')
+    .wrap(Math.min(columns, 110))
+    .version(false)
+    .help(false)
+    .usage(
+      'otpnode --name NAME@HOST [--cookie C] [--app APP] [-config FILE…]\n' +
+        'otpnode COMMAND [ARGUMENTS]\n\n' +
+        'Runs a node of an Erlang cluster. The words of erl and iex are understood, with one dash or two.',
+    );
+  for (const [name, text] of COMMAND_TEXTS) cli.command(name, text);
+  for (const [group, options] of OPTIONS) {
+    cli.options(Object.fromEntries(options.map(([name, description]) => [name, { description, group }])));
+  }
+  return `${await cli
+    .example('otpnode --name abc@127.0.0.1 --cookie C --app distro -config config/a', 'one of three')
+    .epilogue('Configuration files have the form of sys.config: see docs/cli.md and docs/configuration.md.')
+    .getHelp()}\n`;
+}
+
+const COMMAND_TEXTS: readonly (readonly [name: string, text: string])[] = [
+  ['demo', 'three nodes, a failover and a takeover, told as they happen'],
+  ['check', 'read the configuration files of a cluster and say what will go wrong'],
+  ['status', 'ask a running node who runs what'],
+  ['epmd', 'the port mapper daemon: serve, -daemon, -names, -kill'],
+  ['inspect', 'show bytes of the external term format or of a connection as a tree'],
+];
+
+type Option = readonly [name: string, description: string];
+
+const OPTIONS: readonly (readonly [group: string, options: readonly Option[]])[] = [
+  [
+    'The node',
+    [
+      ['name', 'long name, abc@127.0.0.1; %p stands for the process id'],
+      ['sname', 'short name, abc or abc@host'],
+      ['cookie', 'the cookie; without it ~/.erlang.cookie, as erl (-setcookie C)'],
+      ['setcookie NODE C', 'the cookie for one other node'],
+      ['hidden', 'be a hidden node'],
+      ['join N…', 'connect to these nodes, again when the connection is lost'],
+    ],
+  ],
+  [
+    'Applications',
+    [
+      ['app', 'start it: distro is built in, others are found through -pa'],
+      ['pa DIR…', 'where applications are looked for: DIR/APP.js or a package'],
+      ['config FILE…', 'configuration, FILE.config; a later one wins per key'],
+      ['kernel K V…', 'a parameter of kernel, or of another application: -APP K V'],
+      ['erl', 'more words of erl in one string'],
+    ],
+  ],
+  [
+    'Distribution',
+    [
+      ['proto_dist', 'inet_tcp, inet6_tcp, inet_tls or inet6_tls'],
+      ['ssl_dist_optfile', 'the options of TLS, in OTP’s form'],
+      ['ssl_dist_opt K V…', 'single options of TLS: server_certfile F'],
+      ['dist_listen', 'false: accept no connections'],
+      ['start_epmd', 'false: start no port mapper where there is none'],
+      ['epmd_port', 'the port of the port mapper (ERL_EPMD_PORT)'],
+      ['erl_epmd_port', 'one port for all nodes, no port mapper'],
+      ['connect_all', 'false: no full mesh'],
+    ],
+  ],
+  [
+    'Other',
+    [
+      ['log-level', 'debug, info (default), notice, warning, error, critical, alert, emergency, none'],
+      ['log-format', 'auto (default), line or json'],
+      ['help', 'this text'],
+      ['version', 'the version'],
+    ],
+  ],
+];

@@ -1,6 +1,7 @@
 // The parameters of the application `kernel` as typed values, checked at boot. OTP checks some of them late or never
 // and then crashes or hangs; here each wrong one ends the start with its name.
 import { ConfigError } from '../errors.js';
+import type { LogLevel } from '../erts/log.js';
 import { Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import type { Term } from '../terms/term.js';
@@ -42,6 +43,7 @@ export interface KernelParameters {
   readonly erlEpmdNodeListenPort: number | undefined;
   readonly globalGroups: Term | undefined;
   readonly shutdownTimeoutMs: number | undefined;
+  readonly loggerLevel: LogLevel | 'none' | undefined;
 }
 
 const INFINITY = atom('infinity');
@@ -94,6 +96,7 @@ export function kernelParameters(
     erlEpmdNodeListenPort: integer('erl_epmd_node_listen_port', 1, 65535),
     globalGroups: get('global_groups'),
     shutdownTimeoutMs: shutdownTimeout(get('shutdown_timeout')),
+    loggerLevel: loggerLevel(get('logger_level')),
   };
 }
 
@@ -114,6 +117,26 @@ function optionalInteger(
 
 function shutdownTimeout(value: Term | undefined): number | undefined {
   return value === INFINITY ? undefined : optionalInteger('shutdown_timeout', value, 0, 0xffffffff);
+}
+
+const LEVELS = [
+  'emergency',
+  'alert',
+  'critical',
+  'error',
+  'warning',
+  'notice',
+  'info',
+  'debug',
+  'none',
+] as const;
+
+function loggerLevel(value: Term | undefined): LogLevel | 'none' | undefined {
+  if (value === undefined) return undefined;
+  const name = value instanceof Atom ? value.name : '';
+  const level = name === 'all' ? 'debug' : LEVELS.find((each) => each === name);
+  if (level !== undefined) return level;
+  throw erroneous('logger_level', `${format(value, 200)} is no log level`);
 }
 
 function distAutoConnect(value: Term | undefined): 'always' | 'once' | 'never' {

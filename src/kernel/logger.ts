@@ -2,7 +2,10 @@
 //
 // The levels are OTP's eight. A library user who wants something else gives a `Log` function of their own.
 import { pino, type StreamEntry } from 'pino';
-import type { Log, LogLevel } from '../erts/log.js';
+import type { Log, LogLevel, LogOrigin } from '../erts/log.js';
+import { atom } from '../terms/atom.js';
+import { TermMap } from '../terms/map.js';
+import { Tuple } from '../terms/tuple.js';
 
 export interface LogOptions {
   /** The least severe level that is shown; `notice` as in OTP by default. */
@@ -45,7 +48,20 @@ export function createLog(options: LogOptions): Log {
     },
     stream as StreamEntry['stream'],
   );
-  return (level, text, fields) => (fields === undefined ? logger[level](text) : logger[level](fields, text));
+  return (level, text, fields, origin) => {
+    if (level === 'info' && options.level !== 'debug' && isProgress(origin)) return;
+    if (fields === undefined) logger[level](text);
+    else logger[level](fields, text);
+  };
+}
+
+const LABEL = atom('label');
+const PROGRESS = atom('progress');
+
+/** "A child is started": of interest only to whoever looks for a fault, as in OTP and Elixir. */
+function isProgress(origin: LogOrigin | undefined): boolean {
+  const label = origin?.report instanceof TermMap ? origin.report.get(LABEL) : undefined;
+  return label instanceof Tuple && label.elements[1] === PROGRESS;
 }
 
 function standardOutput(): (text: string) => void {

@@ -70,8 +70,10 @@ test('wrong values', () => {
   }
 });
 
-test('words of no option are kept, the first may be a subcommand', () => {
-  assert.deepEqual(read('check -config a b').plain, ['check']);
+test('a word of no option is refused, as a command if it is the first', () => {
+  assert.throws(() => read('chekc a'), { message: 'unknown command chekc; did you mean check?' });
+  assert.throws(() => read('--sname a b'), /b is the value of no option/);
+  assert.deepEqual(read('--sname a -extra check').plain, ['check']);
 });
 
 function withHome(run: (home: string) => void): void {

@@ -1,0 +1,106 @@
+// From the words of the command line and the configuration to the options of `startNode`.
+import { homedir, hostname } from 'node:os';
+import { type Config, ConfigError, type Log, loadConfig, type NodeOptions } from '../index.js';
+import { fileCookie } from './cookie.js';
+import type { RunFlags } from './flags.js';
+
+/** What the process was started in. */
+export interface Surroundings {
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  readonly hostname: string;
+  readonly pid: number;
+}
+
+export function surroundings(): Surroundings {
+  return { env: process.env, cwd: process.cwd(), hostname: hostname(), pid: process.pid };
+}
+
+/** Reads the configuration that the flags name. Throws `ConfigError`. */
+export function configOf(flags: RunFlags, { cwd }: Surroundings): Config {
+  return loadConfig({ sources: flags.sources, flags: flags.environment, cwd });
+}
+
+/** The options of `startNode`. Throws `ConfigError`. */
+export function nodeOptions(flags: RunFlags, config: Config, where: Surroundings, log: Log): NodeOptions {
+  const { kernel } = config;
+  const named = nodeName(flags, where);
+  const family = flags.protoDist.startsWith('inet6') ? 6 : 4;
+  const epmdPort = flags.epmdPort ?? environmentPort(where.env);
+  return {
+    ...named,
+    cookie: cookieOf(flags, where),
+    cookies: flags.nodeCookies,
+    hidden: flags.hidden,
+    listen: flags.distListen
+      ? {
+          family,
+          noDelay: kernel.distNodelay,
+          ...defined('host', kernel.inetDistUseInterface),
+          ...defined('portMin', kernel.inetDistListenMin),
+          ...defined('portMax', kernel.inetDistListenMax),
+        }
+      : false,
+    epmd: { start: flags.startEpmd, family, ...defined('port', epmdPort) },
+    ...fixedPort(flags, config),
+    netTicktime: kernel.netTicktimeS,
+    netTickintensity: kernel.netTickintensity,
+    setupTimeMs: kernel.netSetuptimeS * 1000,
+    autoConnect: kernel.distAutoConnect,
+    log,
+  };
+}
+
+function defined<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
+}
+
+/** With one port for all nodes EPMD is not asked at all, as in OTP. */
+function fixedPort(flags: RunFlags, { kernel }: Config): Pick<NodeOptions, 'epmd' | 'fixedPort'> {
+  const port = flags.fixedPort ?? kernel.erlEpmdNodeListenPort;
+  return port === undefined ? {} : { epmd: false, fixedPort: port };
+}
+
+/** `abc` gets this machine's host behind it; `%p` is the process id, so that several workers differ. */
+export function nodeName(flags: RunFlags, where: Surroundings): Pick<NodeOptions, 'name' | 'nameMode'> {
+  const { name, sname } = flags;
+  if (name !== undefined && sname !== undefined) {
+    throw new ConfigError('bad_option', 'both -name and -sname are given: a node has one name', {
+      key: 'name',
+    });
+  }
+  const given = (name ?? sname)?.replaceAll('%p', String(where.pid));
+  if (given === undefined || given === '') {
+    const hint = 'for example --name abc@127.0.0.1, or --sname abc';
+    throw new ConfigError('bad_option', 'a node needs a name', { key: 'name', hint });
+  }
+  if (given.includes('@')) return { name: given, nameMode: name === undefined ? 'shortnames' : 'longnames' };
+  if (sname !== undefined) {
+    return { name: `${given}@${where.hostname.replace(/\..*$/, '')}`, nameMode: 'shortnames' };
+  }
+  if (!where.hostname.includes('.')) {
+    const hint = `this machine's name, ${where.hostname}, has no domain; write --name ${given}@HOST`;
+    throw new ConfigError('bad_option', "Can't set long node name!", { key: 'name', hint });
+  }
+  return { name: `${given}@${where.hostname}`, nameMode: 'longnames' };
+}
+
+function cookieOf(flags: RunFlags, { env }: Surroundings): string {
+  if (flags.cookie !== undefined) return checkedCookie(flags.cookie);
+  if (flags.noCookie) return 'nocookie';
+  return fileCookie({ home: env['HOME'] || homedir(), xdgConfigHome: env['XDG_CONFIG_HOME'] });
+}
+
+function checkedCookie(cookie: string): string {
+  if (/^[ -ÿ]{1,255}$/.test(cookie)) return cookie;
+  throw new ConfigError('bad_option', 'a cookie has 1 to 255 Latin-1 characters', { key: 'cookie' });
+}
+
+function environmentPort(env: NodeJS.ProcessEnv): number | undefined {
+  const port = env['ERL_EPMD_PORT'];
+  if (port === undefined || port === '') return undefined;
+  if (/^\d{1,5}$/.test(port) && Number(port) > 0 && Number(port) < 65536) return Number(port);
+  throw new ConfigError('bad_option', `ERL_EPMD_PORT is a port from 1 to 65535, not ${port}`, {
+    key: 'ERL_EPMD_PORT',
+  });
+}

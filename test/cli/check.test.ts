@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { checkMain } from '../../src/cli/check.js';
+
+async function check(
+  argv: readonly string[],
+  cwd?: string,
+): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', ''];
+  const output = {
+    out: (text: string) => {
+      out += text;
+    },
+    err: (text: string) => {
+      err += text;
+    },
+  };
+  const code = await checkMain(argv, output, cwd, () => Promise.resolve(true));
+  return { code, out, err };
+}
+
+test("the tutorial's files are sound", async () => {
+  const { code, out } = await check(['-config', 'erl-config/a', 'erl-config/b', 'erl-config/c']);
+  assert.equal(code, 0);
+  assert.match(out, /^erl-config\/a: abc@127\.0\.0\.1\n.*\n.*def@127\.0\.0\.1\nno problems found\n$/);
+});
+
+test('errors give exit code 1, as text and as JSON', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'otpnode-check-'));
+  try {
+    writeFileSync(join(cwd, 'a.config'), "[{kernel, [{distributed, [{d, ['a@h', 'b@h']}]}]}].");
+    writeFileSync(join(cwd, 'b.config'), '[{kernel, [a b]}].');
+    const text = await check(['-config', 'a', '-config', 'b'], cwd);
+    assert.equal(text.code, 1);
+    assert.match(
+      text.out,
+      /error: the node does not start: could not start kernel pid .*\(1\): syntax error before: b/,
+    );
+    const json = JSON.parse((await check(['--json', 'a@h=a', 'b@h=b'], cwd)).out) as Record<
+      string,
+      unknown[]
+    >;
+    assert.deepEqual(json['nodes'], [{ file: 'a', node: 'a@h' }]);
+    assert.match(JSON.stringify(json['findings']), /"code":"syntax"/);
+  } finally {
+    rmSync(cwd, { recursive: true });
+  }
+});
+
+test('without files, and with an unknown option, it tells how it is used', async () => {
+  assert.deepEqual(
+    [(await check([])).code, (await check(['--help'])).code, (await check(['-x'])).code],
+    [1, 0, 1],
+  );
+});
