@@ -16,8 +16,12 @@ import { ConnectionError } from './errors.js';
 import type { Log } from './erts/log.js';
 import type { ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
+import type { ApplicationEvent } from './kernel/application_controller.js';
+import { ApplicationServices } from './kernel/application_services.js';
+import type { Applications } from './kernel/applications.js';
 import { Auth, type CookieFile } from './kernel/auth.js';
 import { CodeServer } from './kernel/code.js';
+import { type Config, loadConfig } from './kernel/config.js';
 import { serve } from './kernel/erpc.js';
 import { Global } from './kernel/global.js';
 import { GLOBAL_NAME_SERVER } from './kernel/global_messages.js';
@@ -30,6 +34,9 @@ import { startLink } from './stdlib/gen_server.js';
 import { type Atom, atom } from './terms/atom.js';
 import type { Pid } from './terms/pid.js';
 import type { Term } from './terms/term.js';
+
+/** Shown as the version of `kernel` and `stdlib`. */
+const VERSION = '0.1.0';
 
 export interface NodeEpmd extends EpmdAddress {
   /** Start one (a process that outlives this one) where none listens; true by default. */
@@ -66,6 +73,16 @@ export interface NodeOptions {
   readonly preventOverlappingPartitions?: boolean;
   /** Only these nodes may connect (`net_kernel:allow/1`). */
   readonly allow?: readonly string[];
+  /** What `loadConfig` read: the environments of applications, `distributed` and the other parameters of kernel. */
+  readonly config?: Config;
+  /**
+   * What this node counts when nodes of one tuple in `distributed` choose by weight, where the lowest wins; or a
+   * function of the number of the user's applications that run here. By default that number plus 6, which is
+   * what an interactive Elixir node has of its own.
+   */
+  readonly weight?: number | ((running: number) => number);
+  /** Whether other nodes may start, stop and move applications here by rpc; false by default. */
+  readonly remoteControl?: boolean;
   /** Limits of a connection's buffers. */
   readonly limits?: Omit<ChannelOptions, 'ticktimeMs' | 'tickIntensity'>;
   readonly log?: Log;
@@ -73,8 +90,13 @@ export interface NodeOptions {
 
 /** What a node tells whoever started it. */
 export interface NodeEvents {
-  /** A kernel service ended for good: the node is about to stop, for that reason. */
+  /**
+   * The node is about to stop, for that reason: a kernel service ended, or an application whose end is that of its
+   * node, as in `{application_terminated, distro, killed}`.
+   */
   fatal: [reason: Term];
+  /** An application was started or ended on this node. */
+  application: [event: ApplicationEvent];
   /** The node has stopped. */
   stopped: [];
 }
@@ -85,6 +107,7 @@ export interface NodeServices {
   readonly auth: Auth;
   readonly code: CodeServer;
   readonly global: Global;
+  readonly application: Applications;
 }
 
 /** A running node. `await using` stops it. */
@@ -97,13 +120,17 @@ export class Node {
   readonly code: CodeServer;
   /** Names and locks of the whole network. */
   readonly global: Global;
-  readonly events: EventEmitter<NodeEvents> = new EventEmitter<NodeEvents>();
+  /** Applications: started, stopped and moved. */
+  readonly application: Applications;
+  readonly events: EventEmitter<NodeEvents>;
   readonly #hooks: (() => Promise<void> | void)[] = [];
   #stopping: Promise<void> | undefined;
 
   /** @internal Use `startNode`. */
-  constructor(system: System, services: NodeServices) {
+  constructor(system: System, services: NodeServices, events: EventEmitter<NodeEvents>) {
     this.system = system;
+    this.events = events;
+    this.application = services.application;
     this.netKernel = services.netKernel;
     this.auth = services.auth;
     this.code = services.code;
@@ -189,24 +216,43 @@ async function boot(
     ...(options.setupTimeMs === undefined ? {} : { setupTimeMs: options.setupTimeMs }),
     channel: channelOptions(options),
   });
+  undo.push(() => netKernel.stop());
   const code = new CodeServer();
   serve(system, code);
   const global = globalOf(system, options, netKernel, code);
-  const node = new Node(system, { netKernel, auth, code, global });
-
-  const kernel = await startKernel(
-    system,
-    [
-      { id: NET_KERNEL, start: (sup) => startLink(sup, netKernelServer, [], { name: NET_KERNEL }) },
+  const events = new EventEmitter<NodeEvents>();
+  const services = new ApplicationServices(system, {
+    config: options.config ?? loadConfig(),
+    version: VERSION,
+    global,
+    code,
+    disconnect: (node) => void netKernel.disconnect(node),
+    onChange: (event) => void events.emit('application', event),
+    ...(options.weight === undefined ? {} : { weight: options.weight }),
+    ...(options.remoteControl === undefined ? {} : { remoteControl: options.remoteControl }),
+  });
+  const application = services.applications;
+  const node = new Node(system, { netKernel, auth, code, global, application }, events);
+  const kernel = await startKernel(system, {
+    controller: (init) => services.controller.startLink(init),
+    // kernel.erl's order: every name that a peer asks for exists before the first connection
+    children: [
       { id: REX, start: (sup) => startRex(sup, code) },
-      { id: GLOBAL_NAME_SERVER, start: (sup) => node.global.startLink(sup) },
-      // the other services, in the order in which they start
+      { id: GLOBAL_NAME_SERVER, start: (sup) => global.startLink(sup) },
+      ...services.distAc(),
+      {
+        id: NET_KERNEL,
+        start: async (sup) => {
+          const started = await startLink(sup, netKernelServer, [], { name: NET_KERNEL });
+          listener?.accept((socket) => void netKernel.accept(socket));
+          return started;
+        },
+      },
+      services.kernelConfig(),
     ],
-    (reason) => void fatal(node, reason),
-  );
-
+    onEnd: (reason) => void fatal(node, reason),
+  });
   wireStop(node, kernel, listener, registration.close);
-  listener?.accept((socket) => void netKernel.accept(socket));
   return node;
 }
 
@@ -224,10 +270,14 @@ function wireStop(
     return listener?.close();
   });
   node.atStop(() => node.global.prepareShutdown());
+  node.atStop(() => kernel.stopApplications());
 }
 
 function globalOf(system: System, options: NodeOptions, netKernel: NetKernel, code: CodeServer): Global {
-  const { connectAll, preventOverlappingPartitions } = options;
+  const { config } = options;
+  const connectAll = options.connectAll ?? config?.kernel.connectAll;
+  const preventOverlappingPartitions =
+    options.preventOverlappingPartitions ?? config?.kernel.preventOverlappingPartitions;
   return new Global(system, {
     ...(connectAll === undefined ? {} : { connectAll }),
     ...(preventOverlappingPartitions === undefined ? {} : { preventOverlappingPartitions }),

@@ -95,7 +95,11 @@ export class ApplicationServices {
 
   /** To be started last: it waits for other nodes. */
   kernelConfig(): ChildSpec {
-    return { id: KERNEL_CONFIG, start: (supervisor) => this.#startKernelConfig(supervisor), shutdownMs: 2000 };
+    return {
+      id: KERNEL_CONFIG,
+      start: (supervisor) => this.#startKernelConfig(supervisor),
+      shutdownMs: 2000,
+    };
   }
 
   #startDistAc(supervisor: Process): Promise<StartResult> {
@@ -104,7 +108,9 @@ export class ApplicationServices {
     const permission = (app: Atom): boolean => controller.permission(app);
     return startDistAc(supervisor, {
       ...this.#locks,
-      appls: (config.kernel.distributed ?? []).map((entry) => applOf(this.#system.node, entry, config.kernel)),
+      appls: (config.kernel.distributed ?? []).map((entry) =>
+        applOf(this.#system.node, entry, config.kernel),
+      ),
       permission,
       weight: () => this.#weight(),
       startedHere: (app) => controller.isStarted(app),

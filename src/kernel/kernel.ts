@@ -10,7 +10,7 @@ import type { StartResult } from '../stdlib/proc_lib.js';
 import { type ChildSpec, startLink } from '../stdlib/supervisor.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
-import { Pid } from '../terms/pid.js';
+import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, tuple } from '../terms/tuple.js';
 
@@ -116,7 +116,10 @@ class Root {
     }
     for (let left = this.#pids.size; left > 0; ) {
       const message = await self.next();
-      if (isTagged(message, EXIT, 3) && this.#exited(self, message.elements[1] as Pid, message.elements[2] as Term)) {
+      if (
+        isTagged(message, EXIT, 3) &&
+        this.#exited(self, message.elements[1] as Pid, message.elements[2] as Term)
+      ) {
         left--;
       }
     }
