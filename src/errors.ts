@@ -159,6 +159,35 @@ export class Thrown extends OtpnodeError {
   }
 }
 
+/** A call from plain code got no answer. `reason` is what a process would have exited with. */
+export class CallError extends OtpnodeError {
+  /** `exit`: the server ended before it answered; `noproc`: nobody has the name; `aborted`: by the caller's signal. */
+  readonly code: 'timeout' | 'noproc' | 'nodedown' | 'exit' | 'notsup' | 'aborted';
+  readonly reason: Term;
+  /** The node that was asked. */
+  readonly node: string;
+  /** The server or function that was asked, as Erlang writes it. */
+  readonly server: string;
+  /** From the call to its failure. */
+  readonly elapsedMs: number;
+  /** Whether the request was handed to the server or its connection: if not, nothing can have been done. */
+  readonly sent: boolean;
+  constructor(
+    code: CallError['code'],
+    message: string,
+    facts: Pick<CallError, 'reason' | 'node' | 'server' | 'elapsedMs' | 'sent'>,
+    cause?: unknown,
+  ) {
+    super(message, { cause });
+    this.code = code;
+    this.reason = facts.reason;
+    this.node = facts.node;
+    this.server = facts.server;
+    this.elapsedMs = facts.elapsedMs;
+    this.sent = facts.sent;
+  }
+}
+
 /** Every error that this library makes: `switch (error.code)` narrows. */
 export type AnyError =
   | BadArg
@@ -168,6 +197,7 @@ export type AnyError =
   | EpmdError
   | ConnectionError
   | ConfigError
+  | CallError
   | Exit
   | ErlangError
   | Thrown;

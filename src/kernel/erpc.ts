@@ -8,6 +8,7 @@ import { type Exception, exceptionOf } from '../erts/exception.js';
 import { NOCONNECTION, type Process, type ProcessMain } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { type Atom, atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
@@ -162,13 +163,19 @@ export function isAnswer(message: Term, id: RequestId): boolean {
   return ref instanceof Reference && ref.key === id.ref.key;
 }
 
+/** Why the call itself failed, if this answer says so: `noconnection`, `notsup`, `system_limit` … */
+export function failureOf(answer: Tuple): Term | undefined {
+  const reason = answer.elements[answer.elements.length - 1] as Term;
+  return answer.elements[0] === SPAWN_REPLY || reason === NOCONNECTION ? reason : undefined;
+}
+
 /** The value that an answer carries; throws what the call threw. */
 export function resultOf(answer: Tuple, id: RequestId): Term {
-  const reason = answer.elements[answer.elements.length - 1] as Term;
-  if (answer.elements[0] === SPAWN_REPLY) throw new ErlangError(tuple(ERPC, reason));
-  if (reason === NOCONNECTION) {
-    throw new ErlangError(tuple(ERPC, NOCONNECTION), [], `no connection to ${id.node.name}`);
+  const failure = failureOf(answer);
+  if (failure !== undefined) {
+    throw new ErlangError(tuple(ERPC, failure), [], `the call of ${id.node.name} failed: ${format(failure)}`);
   }
+  const reason = answer.elements[answer.elements.length - 1] as Term;
   const [res, kind, value, stack] = reason instanceof Tuple ? reason.elements : [];
   if (!(res instanceof Reference) || res.key !== id.res.key) throw new Exit(tuple(SIGNAL, reason));
   const arity = (reason as Tuple).elements.length;

@@ -130,8 +130,13 @@ export async function callAs(
  * `checkResponse`. Throws `ConnectionError` `busy_dist_port` as `Process.send` does.
  */
 export function sendRequest(self: Process, server: ServerRef, request: Term): RequestId {
+  self.throwIfBusy(whereisServer(self.system, server) ?? NOBODY);
+  return beginRequest(self, server, request);
+}
+
+/** `sendRequest` for callers that wait: it is sent however much waits before it. */
+export function beginRequest(self: Process, server: ServerRef, request: Term): RequestId {
   const target = whereisServer(self.system, server) ?? NOBODY;
-  self.throwIfBusy(target);
   return { ref: post(self, GEN_CALL, target, request).ref, server };
 }
 
