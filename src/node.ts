@@ -20,23 +20,21 @@ import type { ApplicationEvent } from './kernel/application_controller.js';
 import { ApplicationServices } from './kernel/application_services.js';
 import type { Applications } from './kernel/applications.js';
 import { Auth, type CookieFile } from './kernel/auth.js';
+import { Client } from './kernel/client.js';
 import { CodeServer } from './kernel/code.js';
 import { type Config, loadConfig } from './kernel/config.js';
-import { serve } from './kernel/erpc.js';
 import { Global } from './kernel/global.js';
 import { GLOBAL_NAME_SERVER } from './kernel/global_messages.js';
 import { type Kernel, startKernel } from './kernel/kernel.js';
 import { NetKernel } from './kernel/net_kernel.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
-import { REX, startLink as startRex } from './kernel/rex.js';
+import { remoteServices } from './kernel/remote_services.js';
 import { call as rpcCall } from './kernel/rpc.js';
+import { VERSION } from './kernel/system_info.js';
 import { startLink } from './stdlib/gen_server.js';
 import { type Atom, atom } from './terms/atom.js';
 import type { Pid } from './terms/pid.js';
 import type { Term } from './terms/term.js';
-
-/** Shown as the version of `kernel` and `stdlib`. */
-const VERSION = '0.1.0';
 
 export interface NodeEpmd extends EpmdAddress {
   /** Start one (a process that outlives this one) where none listens; true by default. */
@@ -86,6 +84,8 @@ export interface NodeOptions {
   /** Limits of a connection's buffers. */
   readonly limits?: Omit<ChannelOptions, 'ticktimeMs' | 'tickIntensity'>;
   readonly log?: Log;
+  /** Where output goes that processes print to this node; by default each line is a log event. */
+  readonly output?: (text: string) => void;
 }
 
 /** What a node tells whoever started it. */
@@ -122,6 +122,8 @@ export class Node {
   readonly global: Global;
   /** Applications: started, stopped and moved. */
   readonly application: Applications;
+  /** Calls of servers and functions, here and on other nodes, from outside of any process. */
+  readonly client: Client;
   readonly events: EventEmitter<NodeEvents>;
   readonly #hooks: (() => Promise<void> | void)[] = [];
   #stopping: Promise<void> | undefined;
@@ -135,6 +137,7 @@ export class Node {
     this.auth = services.auth;
     this.code = services.code;
     this.global = services.global;
+    this.client = new Client(system);
   }
 
   get name(): Atom {
@@ -218,7 +221,6 @@ async function boot(
   });
   undo.push(() => netKernel.stop());
   const code = new CodeServer();
-  serve(system, code);
   const global = globalOf(system, options, netKernel, code);
   const events = new EventEmitter<NodeEvents>();
   const services = new ApplicationServices(system, {
@@ -237,7 +239,11 @@ async function boot(
     controller: (init) => services.controller.startLink(init),
     // kernel.erl's order: every name that a peer asks for exists before the first connection
     children: [
-      { id: REX, start: (sup) => startRex(sup, code) },
+      ...remoteServices(system, {
+        code,
+        node: { netTicktime: () => netKernel.ticktime },
+        ...(options.output === undefined ? {} : { output: options.output }),
+      }),
       { id: GLOBAL_NAME_SERVER, start: (sup) => global.startLink(sup) },
       ...services.distAc(),
       {

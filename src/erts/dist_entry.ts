@@ -28,6 +28,8 @@ export interface DistChannel {
   readonly connectionId: number;
   /** Whether more waits to be written than `busyLimit`; senders without `asyncDist` are then refused. */
   readonly busy: boolean;
+  /** Bytes read and written so far. */
+  readonly traffic: { readonly received: number; readonly written: number };
   /** Resolves when the connection is no longer busy, or is gone. */
   drained(): Promise<void>;
   send(from: Pid, to: Pid, message: Term): void;

@@ -1,4 +1,5 @@
 // Where the runtime's log events go: a sink that the node sets; silent until then.
+import type { ExportFun } from '../terms/fun.js';
 import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 
@@ -10,6 +11,8 @@ export interface LogOrigin {
   readonly groupLeader: Pid | undefined;
   /** The event as an Erlang report (a map or a list of pairs), when it has that form. */
   readonly report?: Term;
+  /** The function of a BEAM node that shows such a report as its own. */
+  readonly reportCallback?: ExportFun;
   /** The event as format and arguments of `io_lib:format`, when it has that form. */
   readonly message?: { readonly format: string; readonly args: readonly Term[] };
 }

@@ -141,6 +141,17 @@ export class Process {
     return [...local, ...[...this.remoteLinks].filter((known) => known.active).map((known) => known.remote)];
   }
 
+  /** What it monitors: pids, and names as `{Name, Node}`. */
+  monitoredItems(): (Pid | Tuple)[] {
+    return [...this.monitors.values()].map((held) => held.item);
+  }
+
+  /** The processes that monitor it, here and elsewhere. */
+  watcherPids(): Pid[] {
+    const local = [...this.watchers.values()].map(({ watcher }) => watcher.pid);
+    return [...local, ...[...this.remoteWatchers].map((known) => known.watcher)];
+  }
+
   /** Whether it waits for a message now. */
   get waiting(): boolean {
     return this.#waiter !== undefined;
@@ -152,7 +163,7 @@ export class Process {
   poll(): Term | undefined {
     this.#check();
     const message = this.mailbox.shift();
-    if (message !== undefined) this.reductions++;
+    if (message !== undefined) this.#reduce();
     return message;
   }
 
@@ -169,7 +180,7 @@ export class Process {
     this.#check();
     const value = this.mailbox.take(match);
     if (value !== undefined) {
-      this.reductions++;
+      this.#reduce();
       return value;
     }
     return this.#wait(match, timeoutMs) as Promise<T | undefined>;
@@ -188,6 +199,11 @@ export class Process {
       }
       this.#waiter = waiter;
     });
+  }
+
+  #reduce(): void {
+    this.reductions++;
+    this.system.reductions++;
   }
 
   /** Lets everything else on this event loop run first. */
@@ -241,7 +257,7 @@ export class Process {
         return;
       }
     }
-    this.reductions++;
+    this.#reduce();
     this.#endWait(waiter, () => waiter.resolve(value));
   }
 

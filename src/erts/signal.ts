@@ -34,6 +34,8 @@ const LINK = atom('link');
 const MONITOR = atom('monitor');
 const BADOPT = atom('badopt');
 const NOTSUP = atom('notsup');
+const USER = atom('user');
+const SYSTEM_LIMIT = atom('system_limit');
 const DOWN = atom('DOWN');
 const ABANDONED = atom('abandoned');
 
@@ -164,6 +166,10 @@ export function spawnRequest(
 
 function spawnHere(pending: PendingSpawn, module: Atom, fun: Atom, args: readonly Term[]): void {
   const { requester: self, ref } = pending;
+  if (self.system.processCount >= self.system.processLimit) {
+    tellSpawn(pending, SYSTEM_LIMIT);
+    return;
+  }
   const child = self.system.spawn(self.system.remoteMain(module, fun, args), {
     initialCall: [module, fun, args.length],
     ...(self.groupLeader === undefined ? {} : { groupLeader: self.groupLeader }),
@@ -189,7 +195,7 @@ function spawnThere(
   if (pending.link) options.push(LINK);
   if (pending.monitor) options.push(MONITOR);
   entry.spawns.set(ref.key, pending);
-  const leader = self.groupLeader ?? self.pid;
+  const leader = self.groupLeader ?? self.system.whereis(USER)?.pid ?? self.pid;
   entry.signal((channel) => {
     if ((channel.flags & SPAWN_FLAG) !== 0n) channel.spawnRequest(ref, self.pid, leader, mfa, args, options);
     else if (entry.spawns.delete(ref.key)) tellSpawn(pending, NOTSUP);
@@ -410,6 +416,10 @@ export function spawnRequestArrived(
   const wanted = spawnOptions(options);
   if (wanted === undefined) {
     channel.spawnReply(ref, from, 0, BADOPT);
+    return;
+  }
+  if (system.processCount >= system.processLimit) {
+    channel.spawnReply(ref, from, 0, SYSTEM_LIMIT);
     return;
   }
   const entry = system.distEntry(from.node);

@@ -23,7 +23,11 @@ export interface SystemOptions {
   readonly creation: number;
   readonly log?: Log;
   readonly clock?: Clock;
+  /** How many processes there may be at a time; 262144 by default, as on BEAM. */
+  readonly processLimit?: number;
 }
+
+const DEFAULT_PROCESS_LIMIT = 262_144;
 
 /** A node came or went. On `down` all exits and DOWNs of the connection have been delivered already. */
 export type NodeEvent =
@@ -54,6 +58,10 @@ export class System {
   connector: (entry: DistEntry) => boolean = () => false;
   /** What a remote spawn request for `Module:Function(Args)` runs; `kernel/code` sets it. */
   remoteMain: (module: Atom | boolean, fun: Atom | boolean, args: readonly Term[]) => ProcessMain = undef;
+  /** Messages taken so far by all processes. */
+  reductions = 0;
+  /** More processes are not started: a peer's spawn request is answered `system_limit`. */
+  readonly processLimit: number;
   readonly #processes = new Map<string, Process>();
   readonly #aliases = new Map<string, { readonly process: Process; readonly mode: AliasMode }>();
   readonly #entries = new Map<Atom, DistEntry>();
@@ -67,12 +75,16 @@ export class System {
     this.ids = new Ids(options.node, options.creation);
     this.clock = options.clock ?? realClock;
     this.log = options.log ?? silent;
+    this.processLimit = options.processLimit ?? DEFAULT_PROCESS_LIMIT;
   }
 
   // --- processes ---------------------------------------------------------------------------------------------
 
-  /** Starts a process; it runs after the caller's turn. Throws `ErlangError` `badarg` if its name is taken. */
+  /** Starts a process; it runs after the caller's turn. Throws `ErlangError`: `badarg` if its name is taken, `system_limit`. */
   spawn(main: ProcessMain, options: SpawnOptions = {}): Process {
+    if (this.#processes.size >= this.processLimit) {
+      throw new ErlangError(atom('system_limit'), [], `${this.processLimit} processes are the limit`);
+    }
     const process = new Process(this, this.ids.pid(), options);
     this.#processes.set(process.pid.key, process);
     if (options.name !== undefined && !this.registered.register(options.name, process)) {
@@ -92,6 +104,10 @@ export class System {
   /** The living local process of that name. */
   whereis(name: Atom): Process | undefined {
     return this.registered.whereis(name);
+  }
+
+  get processCount(): number {
+    return this.#processes.size;
   }
 
   processes(): Process[] {

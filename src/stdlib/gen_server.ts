@@ -8,6 +8,7 @@ import { reasonOf } from '../erts/exception.js';
 import type { Process } from '../erts/process.js';
 import { Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
+import { ExportFun } from '../terms/fun.js';
 import { map } from '../terms/map.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
@@ -75,6 +76,8 @@ const EXIT = atom('EXIT');
 const NORMAL = atom('normal');
 const GEN_CAST = atom('$gen_cast');
 const GEN_SERVER = atom('gen_server');
+/** What shows a server's report on BEAM. */
+const REPORT_CALLBACK = new ExportFun(atom('gen_server'), atom('format_log'), 2);
 const INIT = atom('init');
 const ALREADY_STARTED = atom('already_started');
 
@@ -365,6 +368,7 @@ class Server<S> implements SystemTarget {
         pid: self.pid,
         groupLeader: self.groupLeader,
         report: terminateReport(self, this.#name, message, state, reason, client),
+        reportCallback: REPORT_CALLBACK,
       },
     );
   }

@@ -5,6 +5,7 @@ import { exceptionOf, reasonOf } from '../erts/exception.js';
 import { NORMAL, type Process, type ProcessMain } from '../erts/process.js';
 import { Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
+import { ExportFun } from '../terms/fun.js';
 import { map } from '../terms/map.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
@@ -157,10 +158,12 @@ export function crashReport(self: Process, error: unknown): void {
     `crasher: initial call: ${module.name}:${fun.name}/${arity}, pid: ${format(self.pid)}, ` +
       `registered_name: ${self.registeredName?.name ?? '[]'}, error: ${format(reason, MAX_REASON_TEXT)}`,
     {},
-    { pid: self.pid, groupLeader: self.groupLeader, report },
+    { pid: self.pid, groupLeader: self.groupLeader, report, reportCallback: REPORT_CALLBACK },
   );
 }
 
+/** What shows such a report on BEAM. */
+const REPORT_CALLBACK = new ExportFun(atom('proc_lib'), atom('report_cb'), 2);
 /** Characters of a reason in a line of the log. */
 const MAX_REASON_TEXT = 2000;
 /** Messages of a crashed process that its report shows. */

@@ -3,6 +3,7 @@ import type { LogOrigin } from '../erts/log.js';
 import type { Process } from '../erts/process.js';
 import { atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
+import { ExportFun } from '../terms/fun.js';
 import { map } from '../terms/map.js';
 import { keyOf } from '../terms/order.js';
 import { Pid } from '../terms/pid.js';
@@ -36,6 +37,8 @@ const SIMPLE = atom('simple_one_for_one');
 const SHUTDOWN = atom('shutdown');
 const EXIT = atom('EXIT');
 const SUPERVISOR = atom('supervisor');
+/** What shows a supervisor's report on BEAM. */
+const REPORT_CALLBACK = new ExportFun(SUPERVISOR, atom('format_log'), 2);
 const TRY_AGAIN = atom('try_again_restart');
 const WHICH_CHILDREN = atom('which_children');
 const COUNT_CHILDREN = atom('count_children');
@@ -377,6 +380,7 @@ class Supervisor implements SpecDesk {
       [atom('label'), tuple(SUPERVISOR, atom(context))],
       [atom('report'), [tuple(SUPERVISOR, this.#name), ...facts]],
     );
-    return { pid: this.#self.pid, groupLeader: this.#self.groupLeader, report };
+    const { pid, groupLeader } = this.#self;
+    return { pid, groupLeader, report, reportCallback: REPORT_CALLBACK };
   }
 }

@@ -48,6 +48,11 @@ export function existingAtom(name: string): Atom | boolean | undefined {
   return name === 'true' ? true : name === 'false' ? false : table.get(name)?.deref();
 }
 
+/** How many atoms are alive, or were until lately. */
+export function atomCount(): number {
+  return table.size;
+}
+
 /** The text of an atom or boolean. */
 export function atomName(value: Atom | boolean): string {
   return typeof value === 'boolean' ? String(value) : value.name;

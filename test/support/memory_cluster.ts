@@ -19,6 +19,7 @@ class MemoryChannel implements DistChannel {
   readonly visible = true;
   readonly connectionId: number = ++connections;
   readonly busy = false;
+  readonly traffic = { received: 0, written: 0 };
   /** The peer's end. */
   other!: MemoryChannel;
   readonly own: System;
