@@ -126,7 +126,7 @@ export class Channel implements DistChannel {
     socket.on('error', () => {}); // 'close' follows and tells
     socket.on('end', () => this.close(CONNECTION_CLOSED, 'the peer closed the connection'));
     socket.on('close', () => this.close(CONNECTION_CLOSED, 'the connection was lost'));
-    this.#timer = this.#system.clock.setTimeout(() => this.#interval(), this.#tickIntervalMs);
+    this.#tickLater();
     if (rest.length > 0) this.#read(rest);
     if (!this.#open) return;
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
@@ -200,6 +200,11 @@ export class Channel implements DistChannel {
     this.#writtenAtTick = this.#writer.written;
   }
 
+  #tickLater(): void {
+    // the socket keeps the process alive, not its supervision
+    this.#timer = this.#system.clock.setTimeout(() => this.#interval(), this.#tickIntervalMs, true);
+  }
+
   #interval(): void {
     const { received } = this.#reader;
     const { written, queued } = this.#writer;
@@ -214,7 +219,7 @@ export class Channel implements DistChannel {
     if (idle && queued === 0) this.#writer.tick();
     this.#lastReceived = received;
     this.#lastWritten = this.#writer.written;
-    this.#timer = this.#system.clock.setTimeout(() => this.#interval(), this.#tickIntervalMs);
+    this.#tickLater();
   }
 
   // --- signals ------------------------------------------------------------------------------------------------

@@ -39,7 +39,8 @@ export class InCache {
     const count = reader.u8();
     if (count === 0) return NO_REFERENCES;
     const flags = reader.offset;
-    reader.view((count >> 1) + 1);
+    reader.need((count >> 1) + 1);
+    reader.offset = flags + (count >> 1) + 1;
     const long = (halfByte(reader.bytes, flags, count) & 1) !== 0;
     const references: (Atom | boolean)[] = [];
     for (let i = 0; i < count; i++) {

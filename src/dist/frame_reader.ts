@@ -34,8 +34,6 @@ interface Start {
 export class FrameReader implements Payload {
   /** Bytes read since the connection began: supervision of the peer compares it. */
   received = 0;
-  /** The frame that is being read, for the log. */
-  frame: Buffer = Buffer.alloc(0);
   readonly #can: Capabilities;
   readonly #maxFrameBytes: number;
   readonly #arrived: (control: Term, payload: Payload) => void;
@@ -46,6 +44,10 @@ export class FrameReader implements Payload {
   readonly #context: DecodeContext;
   #payload: Reader | undefined;
   #stopped = false;
+  /** Where the frame is that was read last. */
+  #bytes: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #end = 0;
   /** Parts of a frame that is not complete, its length in front. */
   #kept: Buffer[] = [];
   #keptBytes = 0;
@@ -63,6 +65,11 @@ export class FrameReader implements Payload {
     this.#tick = tick;
     this.#pieces = new Assembler(limits.fragments ?? FRAGMENT_LIMITS);
     this.#context = { atomRef: (index) => this.#references[index], views: true };
+  }
+
+  /** The frame that was read last, for the log. */
+  get frame(): Buffer {
+    return this.#bytes.subarray(this.#start, this.#end);
   }
 
   /** Nothing more is read. */
@@ -148,7 +155,9 @@ export class FrameReader implements Payload {
       return;
     }
     const reader = new Reader(bytes, start, end);
-    this.frame = bytes.subarray(start, end);
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
     if (this.#can.header) this.#readWithHeader(reader);
     else this.#readPassThrough(reader);
   }

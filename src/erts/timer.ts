@@ -4,7 +4,8 @@
 export interface Clock {
   /** Milliseconds of a clock that never goes back. */
   now(): number;
-  setTimeout(callback: () => void, ms: number): unknown;
+  /** `background`: it does not keep a process alive that has nothing else to do. */
+  setTimeout(callback: () => void, ms: number, background?: boolean): unknown;
   clearTimeout(handle: unknown): void;
 }
 
@@ -14,6 +15,9 @@ export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
 /** The real clock. */
 export const realClock: Clock = {
   now: () => performance.now(),
-  setTimeout: (callback, ms) => setTimeout(callback, Math.min(ms, MAX_TIMEOUT_MS)),
+  setTimeout: (callback, ms, background) => {
+    const timer = setTimeout(callback, Math.min(ms, MAX_TIMEOUT_MS));
+    return background === true ? timer.unref() : timer;
+  },
   clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout),
 };
