@@ -249,13 +249,22 @@ export class System {
       .map((channel) => channel.node);
   }
 
-  /** A connection is ready: nodeup first, then what waited for it. */
+  /** A connection is ready: what waited for it goes out, then nodeup is told; nothing has come from it yet. */
   connectionUp(channel: DistChannel): void {
     const entry = this.distEntry(channel.node);
     const waiting = entry.pending ?? [];
     entry.pending = undefined;
     entry.channel = channel;
-    for (const send of waiting) send(channel);
+    for (const send of waiting) {
+      try {
+        send(channel);
+      } catch (error) {
+        // whoever sent it is gone on: only the encoder can tell that the peer cannot be told this
+        this.log('error', `a signal to ${channel.node.name} is lost: ${String(error)}`, {
+          node: channel.node.name,
+        });
+      }
+    }
     this.#tell({ type: 'up', node: channel.node, channel });
   }
 

@@ -6,7 +6,12 @@
 //   up_pending   it works as far as we know, and the peer is making a new one: it returned before we noticed
 // When both dial, the attempt of the greater name goes on: the greater refuses the other's with `nok`, the lesser
 // gives up its own and answers `ok_simultaneous`. The cookie is checked in every case before anything is replaced.
-import { Channel, type ChannelOptions, DEFAULT_TICKTIME_MS } from '../dist/channel.js';
+import {
+  Channel,
+  type ChannelOptions,
+  DEFAULT_TICK_INTENSITY,
+  DEFAULT_TICKTIME_MS,
+} from '../dist/channel.js';
 import type { DistSocket } from '../dist/dist_socket.js';
 import {
   type Candidate,
@@ -27,6 +32,7 @@ import { type Atom, atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
 import { DynamicNames } from './dynamic_names.js';
 import { NodeMonitor } from './node_monitor.js';
+import { Ticktime } from './ticktime.js';
 
 export interface NetKernelOptions {
   /** Finds a node and connects to it, up to but not including the handshake. Rejects with an `OtpnodeError`. */
@@ -92,8 +98,11 @@ export class NetKernel {
   readonly #barred = new Set<Atom>();
   readonly #monitor: NodeMonitor;
   readonly #names = new DynamicNames();
+  /** The peers' attempts that are in their handshake, also those that have not told their name yet. */
+  readonly #incoming = new Set<Attempt>();
   #allowed: readonly string[];
-  #ticktimeMs: number;
+  /** `net_kernel:get_net_ticktime/0`, `set_net_ticktime/2`. */
+  readonly ticktime: Ticktime;
   #connectionIds = 0;
   #stopped = false;
 
@@ -101,7 +110,16 @@ export class NetKernel {
     this.system = system;
     this.#options = options;
     this.#allowed = options.allowed ?? [];
-    this.#ticktimeMs = options.channel?.ticktimeMs ?? DEFAULT_TICKTIME_MS;
+    const { ticktimeMs, tickIntensity } = options.channel ?? {};
+    this.ticktime = new Ticktime(
+      system.clock,
+      ticktimeMs ?? DEFAULT_TICKTIME_MS,
+      tickIntensity ?? DEFAULT_TICK_INTENSITY,
+      {
+        apply: (ms) => this.#eachChannel((channel) => channel.setTicktime(ms)),
+        tick: () => this.#eachChannel((channel) => channel.tick()),
+      },
+    );
     this.#monitor = new NodeMonitor(system);
     system.connector = (entry) => this.#autoConnect(entry);
   }
@@ -152,24 +170,11 @@ export class NetKernel {
       .map((channel) => channel.node);
   }
 
-  /** `net_kernel:get_net_ticktime/0`, in seconds. */
-  get ticktime(): number {
-    return this.#ticktimeMs / 1000;
-  }
-
-  /** `net_kernel:set_net_ticktime/1`, for present and future connections. */
-  setTicktime(seconds: number): 'unchanged' | 'change_initiated' {
-    if (seconds * 1000 === this.#ticktimeMs) return 'unchanged';
-    this.#ticktimeMs = seconds * 1000;
-    for (const known of this.#connections.values()) {
-      if (known.state !== 'pending') known.channel.setTicktime(this.#ticktimeMs);
-    }
-    return 'change_initiated';
-  }
-
   /** Closes all connections and lets nobody in any more. */
   stop(): void {
     this.#stopped = true;
+    this.ticktime.stop();
+    for (const attempt of this.#incoming) attempt.abandon();
     for (const known of [...this.#connections.values()]) {
       if (known.state !== 'up') known.attempt.abandon();
       if (known.state !== 'pending') known.channel.close(DISCONNECT, 'this node stops');
@@ -242,6 +247,7 @@ export class NetKernel {
   async accept(socket: DistSocket): Promise<void> {
     const attempt = new Attempt('peer', socket);
     let node: Atom | undefined;
+    this.#incoming.add(attempt);
     try {
       const handshake = await handshakeOtherStarted(socket, {
         ...this.#side(),
@@ -264,6 +270,8 @@ export class NetKernel {
       const loud = !(error instanceof HandshakeError && ORDINARY.has(error.code));
       this.#log(loud ? 'error' : 'info', text, node);
       if (node !== undefined) this.#failed(node, attempt);
+    } finally {
+      this.#incoming.delete(attempt);
     }
   }
 
@@ -323,7 +331,7 @@ export class NetKernel {
     const { socket: raw, rest } = socket.handOver();
     const channel = new Channel(this.system, raw, handshake, ++this.#connectionIds, {
       ...this.#options.channel,
-      ticktimeMs: this.#ticktimeMs,
+      ticktimeMs: this.ticktime.ms,
     });
     channel.onClosed = (_, reason, text) => this.#closed(channel, reason, text);
     this.#connections.set(node, { state: 'up', channel });
@@ -369,6 +377,10 @@ export class NetKernel {
     this.system.connectionFailed(node);
     this.#monitor.connectionFailed(node);
     for (const resolve of known.waiting) resolve(false);
+  }
+
+  #eachChannel(act: (channel: Channel) => void): void {
+    for (const known of this.#connections.values()) if (known.state !== 'pending') act(known.channel);
   }
 
   get #setupTimeMs(): number {
