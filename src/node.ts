@@ -241,7 +241,7 @@ async function boot(
     children: [
       ...remoteServices(system, {
         code,
-        node: { netTicktime: () => netKernel.ticktime },
+        node: { netTicktime: () => netKernel.ticktime.term() },
         ...(options.output === undefined ? {} : { output: options.output }),
       }),
       { id: GLOBAL_NAME_SERVER, start: (sup) => global.startLink(sup) },

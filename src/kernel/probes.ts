@@ -36,8 +36,8 @@ type Functions = Readonly<Record<string, RemoteFunction>>;
 
 /** What the probes need to know of the node beside its tables. */
 export interface ProbedNode {
-  /** Seconds: `net_kernel:get_net_ticktime/0`. */
-  netTicktime(): number;
+  /** `net_kernel:get_net_ticktime/0`. */
+  netTicktime(): Term;
 }
 
 /** Lets remote callers ask what is harmless. */

@@ -3,6 +3,11 @@
 // A change is announced to nobody, so the nodes of a cluster are changed one after the other within a transition
 // period: during it ticks are sent at the shorter of both intervals, and the peers judged by the longer one.
 import type { Clock } from '../erts/timer.js';
+import { atom } from '../terms/atom.js';
+import type { Term } from '../terms/term.js';
+import { tuple } from '../terms/tuple.js';
+
+const ONGOING_CHANGE_TO = atom('ongoing_change_to');
 
 export const TRANSITION_SECONDS = 60;
 
@@ -41,6 +46,12 @@ export class Ticktime {
   get(): number | { readonly ongoingChangeTo: number } {
     if (this.#target !== undefined) return { ongoingChangeTo: Math.floor(this.#target / 1000) };
     return Math.floor(this.#ms / 1000);
+  }
+
+  /** The same as a term: seconds, or `{ongoing_change_to, Seconds}`. */
+  term(): Term {
+    const now = this.get();
+    return typeof now === 'number' ? now : tuple(ONGOING_CHANGE_TO, now.ongoingChangeTo);
   }
 
   /** `set_net_ticktime/2`. A longer time counts at once, a shorter one when the transition ends. */
