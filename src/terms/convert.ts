@@ -2,7 +2,8 @@
 //
 // `from`                                     `toJs`
 //   string        a binary of its UTF-8        binary      a string; bytes that are no UTF-8 stay a Uint8Array
-//   number        1 is 1, 1.5 is 1.5           integer     a number; beyond ±(2^53-1) a bigint
+//   number        an integer within ±(2^53-1)  integer     a number; beyond ±(2^53-1) a bigint
+//                 as such, else a float
 //   bigint        an integer                   float       a number
 //   true, false   themselves                   true, false themselves
 //   null          the atom nil                 nil, null, undefined   null
@@ -93,7 +94,7 @@ function make(value: unknown, options: FromOptions, path: readonly unknown[]): T
           ? symbol(value)
           : binary(value);
     case 'number':
-      return Number.isInteger(value) ? integer(value) : float(value);
+      return Number.isSafeInteger(value) ? integer(value) : float(value);
     case 'bigint':
       return integer(value);
     case 'boolean':
