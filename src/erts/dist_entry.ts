@@ -103,6 +103,8 @@ export class DistEntry {
   channel: DistChannel | undefined;
   /** Signals that wait for the connection, while one is being set up. */
   pending: Signal[] | undefined;
+  /** The OTP release of the node, as far as it was asked on that connection. */
+  release: { readonly connectionId: number; readonly number: number } | undefined;
   /** By `localPid.key + remotePid.key`. */
   readonly links: Map<string, RemoteLink> = new Map();
   /** Monitors of local processes on remote ones, by reference key. */

@@ -9,7 +9,8 @@ import { charlist } from '../terms/binary.js';
 import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
-import { callAs, type From, parseFrom, reply, type ServerRef } from './gen.js';
+import { callAs, type From, nodeOfServer, parseFrom, reply, type ServerRef } from './gen.js';
+import { otpRelease } from './otp_release.js';
 
 /** What the system messages of a process ask of it. */
 export interface SystemTarget {
@@ -39,6 +40,7 @@ export interface Debug {
 }
 
 const SYSTEM = atom('system');
+const GET_STATE = atom('get_state');
 const OK = atom('ok');
 const ERROR = atom('error');
 const GET = atom('get');
@@ -68,8 +70,25 @@ export function handleSystem(target: SystemTarget, from: From, request: Term): P
     reply(target.self, from, OK);
     return target.terminate(request.elements[1] as Term);
   }
-  reply(target.self, from, answer(target, request));
+  const value = answer(target, request);
+  if (request === GET_STATE) replyState(target.self, from, value);
+  else reply(target.self, from, value);
   return undefined;
+}
+
+/** A state is answered as it is, or as `{ok, State}`, which OTP has expected since it tells errors from states. */
+function replyState(self: Process, from: From, state: Term): void {
+  if (from.pid.node === self.node) reply(self, from, state);
+  else {
+    self.spawn(async (asking) => {
+      const release = await otpRelease(asking, from.pid.node);
+      reply(asking, from, isWrapping(release) ? tuple(OK, state) : state);
+    });
+  }
+}
+
+function isWrapping(release: number | undefined): boolean {
+  return release !== undefined && release >= 26;
 }
 
 function answer(target: SystemTarget, request: Term): Term {
@@ -231,8 +250,11 @@ async function ask(self: Process, server: ServerRef, request: Term, timeoutMs?: 
 }
 
 /** The state of a server, here or elsewhere. Throws `Exit` as OTP's `sys` does. */
-export function getState(self: Process, server: ServerRef, timeoutMs?: number): Promise<Term> {
-  return ask(self, server, atom('get_state'), timeoutMs);
+export async function getState(self: Process, server: ServerRef, timeoutMs?: number): Promise<Term> {
+  const state = await ask(self, server, GET_STATE, timeoutMs);
+  const node = nodeOfServer(self.system, server);
+  const wrapped = node !== self.node && isWrapping(await otpRelease(self, node));
+  return wrapped && isTagged(state, OK, 2) ? (state.elements[1] as Term) : state;
 }
 
 /** `{status, Pid, {module, Module}, Items}` of a server. */
