@@ -1,6 +1,11 @@
 // The public API of otpnode, written by hand: what is not listed here may change without notice.
 
-// --- errors ----------------------------------------------------------------------------------------------------------
+// --- a node
+
+export { type Node, type NodeEvents, type NodeOptions, startNode } from './node.js';
+
+// --- errors
+
 export {
   type AnyError,
   BadArg,
@@ -15,17 +20,35 @@ export {
   OtpnodeError,
   Thrown,
 } from './errors.js';
-// --- processes and behaviours ----------------------------------------------------------------------------------------
-export type { Log, LogLevel } from './erts/log.js';
-export type { Process, ProcessMain, SpawnOptions } from './erts/process.js';
-/** Terms as bytes (the external term format) and as Erlang text. */
+
+// --- terms: one Erlang term, one JavaScript value
+
+export { add, div, divide, multiply, rem, subtract } from './terms/arith.js';
+export { Atom, atom, atomName, atomOrBoolean } from './terms/atom.js';
+export { BitString, binary, charlist, text } from './terms/binary.js';
+export { format } from './terms/format.js';
+export { ExportFun, OpaqueFun } from './terms/fun.js';
+export { cons, ImproperList } from './terms/list.js';
+export { map, TermMap } from './terms/map.js';
+export { Float, float, integer } from './terms/number.js';
+export { compare, equals } from './terms/order.js';
+export { Pid } from './terms/pid.js';
+export { Port } from './terms/port.js';
+export { LocalTerm, NativeRecord } from './terms/record.js';
+export { Reference } from './terms/reference.js';
+export type { Term } from './terms/term.js';
+export { isTagged, Tuple, tuple } from './terms/tuple.js';
+
+// --- terms as bytes (the external term format) and as Erlang text
+
 export { decode } from './etf/decode.js';
 export { encode } from './etf/encode.js';
-// --- configuration ---------------------------------------------------------------------------------------------------
-export { applicationEnvironment, type Config, type ConfigOptions, loadConfig } from './kernel/config.js';
-export type { KernelParameters } from './kernel/kernel_parameters.js';
-// --- a node ----------------------------------------------------------------------------------------------------------
-export { type Node, type NodeEvents, type NodeOptions, startNode } from './node.js';
+export { parseTerm, parseTerms } from './syntax/erl_parse.js';
+
+// --- processes
+
+export type { Log, LogLevel } from './erts/log.js';
+export type { Process, ProcessMain, SpawnOptions } from './erts/process.js';
 export {
   abandon,
   call,
@@ -42,25 +65,29 @@ export {
   type ServerRef,
   sendRequest,
 } from './stdlib/gen.js';
+
+// --- behaviours
+
 export type { GenServer, Init, Step } from './stdlib/gen_server.js';
 export * as genServer from './stdlib/gen_server.js';
 export type { StartResult } from './stdlib/proc_lib.js';
 export type { ChildSpec, Strategy, SupervisorFlags } from './stdlib/supervisor.js';
 export * as supervisor from './stdlib/supervisor.js';
 export * as sys from './stdlib/sys.js';
-export { parseTerm, parseTerms } from './syntax/erl_parse.js';
-// --- terms: one Erlang term, one JavaScript value --------------------------------------------------------------------
-export { type Atom, atom, atomName, atomOrBoolean } from './terms/atom.js';
-export { BitString, binary, charlist, text } from './terms/binary.js';
-export { format } from './terms/format.js';
-export { ExportFun, OpaqueFun } from './terms/fun.js';
-export { cons, ImproperList } from './terms/list.js';
-export { map, TermMap } from './terms/map.js';
-export { Float, float, integer } from './terms/number.js';
-export { compare, equals } from './terms/order.js';
-export { Pid } from './terms/pid.js';
-export { Port } from './terms/port.js';
-export { LocalTerm, NativeRecord } from './terms/record.js';
-export { Reference } from './terms/reference.js';
-export type { Term } from './terms/term.js';
-export { isTagged, Tuple, tuple } from './terms/tuple.js';
+
+// --- names and locks of the whole network, remote calls
+
+export type { CodeServer, RemoteFunction } from './kernel/code.js';
+export * as erpc from './kernel/erpc.js';
+export { type Global, globalOf, type ResolveFunction } from './kernel/global.js';
+export * as rpc from './kernel/rpc.js';
+
+// --- applications
+
+export type { Application, ApplicationStart, AppSpec, RestartType } from './kernel/application.js';
+export type { ApplicationInfo, Applications } from './kernel/applications.js';
+
+// --- configuration
+
+export { applicationEnvironment, type Config, type ConfigOptions, loadConfig } from './kernel/config.js';
+export type { KernelParameters } from './kernel/kernel_parameters.js';

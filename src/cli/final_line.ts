@@ -1,12 +1,21 @@
 // The last line of a start that failed: OTP's where it has one, else one clear line.
-import { ConfigError, Exit, format, type Term } from '../index.js';
+import { ConfigError, ErlangError, Exit, format, type Term } from '../index.js';
 
 const APPLICATION_CONTROLLER = '(application_controller)';
+
+/** An application of `--app` did not start. */
+export class StartFailed extends Error {
+  constructor(application: string, cause: unknown) {
+    const reason = cause instanceof ErlangError ? format(cause.reason, 2000) : String(cause);
+    super(`Could not start application ${application}: ${reason}`, { cause });
+  }
+}
 
 /** The line for an error that ended the start. */
 export function finalLine(error: unknown): string {
   if (error instanceof ConfigError) return configLine(error);
   if (error instanceof Exit) return fatalLine(error.reason);
+  if (error instanceof StartFailed) return error.message;
   return `otpnode: ${error instanceof Error ? error.message : String(error)}`;
 }
 

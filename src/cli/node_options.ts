@@ -1,7 +1,6 @@
 // From the words of the command line and the configuration to the options of `startNode`.
 import { homedir, hostname } from 'node:os';
 import { type Config, ConfigError, type Log, loadConfig, type NodeOptions } from '../index.js';
-import { fileCookie } from './cookie.js';
 import type { RunFlags } from './flags.js';
 
 /** What the process was started in. */
@@ -47,6 +46,9 @@ export function nodeOptions(flags: RunFlags, config: Config, where: Surroundings
     netTickintensity: kernel.netTickintensity,
     setupTimeMs: kernel.netSetuptimeS * 1000,
     autoConnect: kernel.distAutoConnect,
+    connectAll: kernel.connectAll,
+    preventOverlappingPartitions: kernel.preventOverlappingPartitions,
+    config,
     log,
   };
 }
@@ -85,10 +87,11 @@ export function nodeName(flags: RunFlags, where: Surroundings): Pick<NodeOptions
   return { name: `${given}@${where.hostname}`, nameMode: 'longnames' };
 }
 
-function cookieOf(flags: RunFlags, { env }: Surroundings): string {
+/** The cookie of the command line, or where its file is, as for `erl`. */
+function cookieOf(flags: RunFlags, { env }: Surroundings): NodeOptions['cookie'] {
   if (flags.cookie !== undefined) return checkedCookie(flags.cookie);
   if (flags.noCookie) return 'nocookie';
-  return fileCookie({ home: env['HOME'] || homedir(), xdgConfigHome: env['XDG_CONFIG_HOME'] });
+  return { home: env['HOME'] || homedir(), xdgConfigHome: env['XDG_CONFIG_HOME'] };
 }
 
 function checkedCookie(cookie: string): string {

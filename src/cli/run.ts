@@ -1,7 +1,8 @@
 // Runs a node until it is stopped: by a signal, by `init:stop`, or because it cannot go on.
-import { type Log, type LogLevel, type Node, startNode } from '../index.js';
+import { type Application, type Log, type LogLevel, type Node, startNode } from '../index.js';
 import { createLog } from '../kernel/logger.js';
-import { fatalLine } from './final_line.js';
+import { fatalLine, StartFailed } from './final_line.js';
+import { findApplication } from './find_application.js';
 import type { RunFlags } from './flags.js';
 import { configOf, nodeOptions, surroundings } from './node_options.js';
 
@@ -11,11 +12,37 @@ export async function runNode(flags: RunFlags): Promise<number> {
   const config = configOf(flags, where);
   const log = logOf(flags, config.kernel.loggerLevel);
   const options = nodeOptions(flags, config, where, log);
+  const applications: Application[] = [];
+  for (const name of flags.apps) applications.push(await findApplication(name, flags.paths, where.cwd));
   for (const warning of config.warnings) log('warning', warning);
   for (const words of flags.ignored) log('debug', `${words} has no effect on otpnode`);
   const stopping = stopOnSignals(log);
   const node = await startNode(options);
-  return await untilStopped(node, stopping);
+  let stopAsked = false;
+  let failed: StartFailed | undefined;
+  // The latest hook runs first: what fails from then on fails because the node stops.
+  node.atStop(() => {
+    stopAsked = true;
+  });
+  const stopped = untilStopped(node, stopping);
+  startAll(node, applications).catch((error: StartFailed) => {
+    if (stopAsked) return;
+    failed = error;
+    void node.stop();
+  });
+  const code = await stopped;
+  if (failed !== undefined) throw failed;
+  return code;
+}
+
+/** As `iex --app`: the applications and those they depend on, `temporary`. */
+async function startAll(node: Node, applications: readonly Application[]): Promise<void> {
+  for (const application of applications) node.application.add(application);
+  for (const { spec } of applications) {
+    await node.application.ensureAllStarted(spec.name).catch((error: unknown) => {
+      throw new StartFailed(spec.name, error);
+    });
+  }
 }
 
 function logOf(flags: RunFlags, configured: LogLevel | 'none' | undefined): Log {

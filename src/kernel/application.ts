@@ -2,6 +2,7 @@
 import type { Process } from '../erts/process.js';
 import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
+import type { RemoteFunction } from './code.js';
 
 /** What OTP's `.app` file says. Names are those of atoms. */
 export interface AppSpec {
@@ -53,6 +54,11 @@ export interface Application {
   prepStop?(state: unknown, self: Process): unknown;
   /** After all processes of the supervision tree have ended. */
   stop?(state: unknown, self: Process): void | Promise<void>;
+  /**
+   * What other nodes reach by rpc once the application is known to the node, by Module:Function/Arity:
+   * `{ 'Elixir.Distro.DistroCal:add/2': ([x, y], self) => … }`.
+   */
+  readonly functions?: Readonly<Record<string, RemoteFunction>>;
   /** Parameters changed by `changeConfig`. */
   configChange?(
     changed: ReadonlyMap<string, Term>,

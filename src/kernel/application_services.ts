@@ -77,7 +77,7 @@ export class ApplicationServices {
       delLock: (self, id, nodes) => global.delLock(self, id, nodes),
     };
     const module = new ApplicationModule(this.controller, this.#locks);
-    this.applications = new Applications(system, module);
+    this.applications = new Applications(system, module, options.code);
     offerApplications(options.code, module, options.remoteControl === true);
   }
 

@@ -1,7 +1,7 @@
 // What one can do with applications (OTP: application.erl): for this node's own code as promises, for other nodes
 // as functions of the allow-list.
 
-import { ErlangError } from '../errors.js';
+import { BadArg, ErlangError } from '../errors.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { call } from '../stdlib/gen.js';
@@ -12,6 +12,7 @@ import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import type { Application, RestartType } from './application.js';
 import { APPLICATION_CONTROLLER, type ApplicationController } from './application_controller.js';
+import type { CodeServer } from './code.js';
 import {
   type LockClient,
   loadDistributed,
@@ -153,16 +154,25 @@ export interface ApplicationInfo {
 export class Applications {
   readonly #system: System;
   readonly #module: ApplicationModule;
+  readonly #code: CodeServer;
 
   /** @internal Use `Node.application`. */
-  constructor(system: System, module: ApplicationModule) {
+  constructor(system: System, module: ApplicationModule, code: CodeServer) {
     this.#system = system;
     this.#module = module;
+    this.#code = code;
   }
 
   /** Makes an application startable by its name, here and for other applications that depend on it. */
   add(application: Application): void {
     this.#module.controller.add(application);
+    for (const [key, body] of Object.entries(application.functions ?? {})) {
+      const [, module, fun, arity] = /^(.+):([^:]+)\/(\d+)$/s.exec(key) ?? [];
+      if (module === undefined || fun === undefined) {
+        throw new BadArg(`functions of ${application.spec.name}: ${key} is not Module:Function/Arity`);
+      }
+      this.#code.define(module, fun, Number(arity), body);
+    }
   }
 
   /**

@@ -3,7 +3,7 @@
 // Every node keeps the whole table of names: looking one up asks nobody. A change asks all nodes, under a lock.
 // The process `global_name_server` keeps the tables (global_name_server.ts) and synchronises them with those of
 // nodes that come (global_sessions.ts); the functions here are what users call.
-import { Exit } from '../errors.js';
+import { BadArg, Exit } from '../errors.js';
 import type { NameService } from '../erts/name_service.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
@@ -293,6 +293,13 @@ export class Global implements NameService {
     );
     code.define(CODE_MODULE, 'registered_names', 0, () => this.registeredNames());
   }
+}
+
+/** The names and locks of the node that this process runs on. */
+export function globalOf(self: Process): Global {
+  const service = self.system.nameServices.get('global');
+  if (service instanceof Global) return service;
+  throw new BadArg('this node runs no global');
 }
 
 export { NOTIFY_ALL_NAME, RANDOM_EXIT_NAME, RANDOM_NOTIFY_NAME, type ResolveFunction };

@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileCookie } from '../../src/cli/cookie.js';
 import { type RunFlags, readFlags } from '../../src/cli/flags.js';
 
 const read = (line: string): RunFlags => readFlags(line.split(' ').filter((word) => word !== ''));
@@ -74,53 +70,4 @@ test('a word of no option is refused, as a command if it is the first', () => {
   assert.throws(() => read('chekc a'), { message: 'unknown command chekc; did you mean check?' });
   assert.throws(() => read('--sname a b'), /b is the value of no option/);
   assert.deepEqual(read('--sname a -extra check').plain, ['check']);
-});
-
-function withHome(run: (home: string) => void): void {
-  const home = mkdtempSync(join(tmpdir(), 'otpnode-home-'));
-  try {
-    run(home);
-  } finally {
-    rmSync(home, { recursive: true });
-  }
-}
-
-test('the cookie file of the home directory comes first, then the XDG place', () => {
-  withHome((home) => {
-    mkdirSync(join(home, '.config/erlang'), { recursive: true });
-    writeFileSync(join(home, '.config/erlang/.erlang.cookie'), 'XDG\n', { mode: 0o600 });
-    assert.equal(fileCookie({ home }), 'XDG');
-    mkdirSync(join(home, 'x/erlang'), { recursive: true });
-    writeFileSync(join(home, 'x/erlang/.erlang.cookie'), 'OTHER', { mode: 0o400 });
-    assert.equal(fileCookie({ home, xdgConfigHome: join(home, 'x') }), 'OTHER');
-    writeFileSync(join(home, '.erlang.cookie'), 'A B \r\n', { mode: 0o400 });
-    assert.equal(fileCookie({ home }), 'A B ');
-  });
-});
-
-test('without a cookie file one is made that only its owner can read', () => {
-  withHome((home) => {
-    const cookie = fileCookie({ home });
-    assert.match(cookie, /^[A-Z]{20}$/);
-    const file = join(home, '.erlang.cookie');
-    assert.equal(statSync(file).mode & 0o777, 0o400);
-    assert.equal(readFileSync(file, 'latin1'), cookie);
-    assert.equal(fileCookie({ home }), cookie);
-  });
-});
-
-test('a cookie file that others can read, or that holds no cookie, is refused', () => {
-  withHome((home) => {
-    const file = join(home, '.erlang.cookie');
-    writeFileSync(file, 'C', { mode: 0o644 });
-    chmodSync(file, 0o644);
-    assert.throws(() => fileCookie({ home }), /must be accessible by owner only/);
-    chmodSync(file, 0o600);
-    writeFileSync(file, '\n');
-    assert.throws(() => fileCookie({ home }), /is empty/);
-    writeFileSync(file, 'a\nb');
-    assert.throws(() => fileCookie({ home }), /characters that no cookie may have/);
-    writeFileSync(file, 'ä');
-    assert.throws(() => fileCookie({ home }), /is empty|characters/);
-  });
 });
