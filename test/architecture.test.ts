@@ -51,7 +51,7 @@ const DOORS: Record<string, string> = {
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.ts'));
 const importsOf = (file: string): string[] =>
-  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?:from\s+|import\s*\(?\s*)'([^']+)'/g)].map(
+  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?<!')(?:from\s+|import\s*\(?\s*)'([^']+)'/g)].map(
     (m) => m[1] as string,
   );
 
