@@ -1,18 +1,32 @@
 // A growing buffer, big-endian. What `take` gives away is never written again.
 
+/** Bytes that are part of what is written, but were not copied. */
+interface External {
+  /** Where they stand, in bytes of the buffer since the last `take`. */
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
 export class Writer {
   /** What `reserve` gave an offset of; valid until the next `reserve`. Only for those who reserved. */
   buffer: Buffer;
   #start = 0;
   #offset = 0;
+  readonly #size: number;
+  readonly #externalFrom: number;
+  #externals: External[] = [];
+  #externalBytes = 0;
 
-  constructor(size = 8192) {
+  /** Values of `bytes` from `externalFrom` bytes on are not copied: `takeParts` gives them as they are. */
+  constructor(size = 8192, externalFrom: number = Number.POSITIVE_INFINITY) {
+    this.#size = size;
+    this.#externalFrom = externalFrom;
     this.buffer = Buffer.allocUnsafe(size);
   }
 
   /** Bytes written since the last `take`. */
   get length(): number {
-    return this.#offset - this.#start;
+    return this.#offset - this.#start + this.#externalBytes;
   }
 
   /** Makes room for `count` bytes and returns where to write them; the caller writes into `buffer`. */
@@ -26,7 +40,7 @@ export class Writer {
   /** A new buffer of at least twice what is in use: bytes are copied a bounded number of times each. */
   #grow(count: number): number {
     const used = this.#offset - this.#start;
-    const grown = Buffer.allocUnsafe(Math.max(used * 2, used + count + 4096));
+    const grown = Buffer.allocUnsafe(Math.max(used * 2, used + count + this.#size));
     this.buffer.copy(grown, 0, this.#start, this.#offset);
     this.buffer = grown;
     this.#start = 0;
@@ -68,6 +82,12 @@ export class Writer {
   }
 
   bytes(value: Uint8Array): void {
+    if (value.length >= this.#externalFrom) {
+      const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+      this.#externals.push({ at: this.#offset - this.#start, bytes });
+      this.#externalBytes += bytes.length;
+      return;
+    }
     const at = this.reserve(value.length);
     this.buffer.set(value, at);
   }
@@ -79,18 +99,53 @@ export class Writer {
 
   /** Overwrites a u32 at `position`, counted from the last `take`: for lengths known afterwards. */
   patchU32(position: number, value: number): void {
-    this.buffer.writeUInt32BE(value, this.#start + position);
+    this.buffer.writeUInt32BE(value, this.#start + this.#inBuffer(position));
   }
 
   /** Drops everything after `position`, counted from the last `take`. */
   truncate(position: number): void {
-    this.#offset = this.#start + position;
+    const at = this.#inBuffer(position);
+    this.#offset = this.#start + at;
+    let before = position - at;
+    this.#externalBytes = before;
+    this.#externals = this.#externals.filter(({ bytes }) => {
+      before -= bytes.length;
+      return before >= 0;
+    });
   }
 
-  /** What was written since the last `take`, as a view that is not written again. */
+  /** What was written since the last `take`, as a view that is not written again. Not for a writer of parts. */
   take(): Buffer {
     const taken = this.buffer.subarray(this.#start, this.#offset);
     this.#start = this.#offset;
     return taken;
+  }
+
+  /** `take`, in the parts that were copied and those that were not. */
+  takeParts(): Buffer[] {
+    const externals = this.#externals;
+    const taken = this.take();
+    if (externals.length === 0) return [taken];
+    this.#externals = [];
+    this.#externalBytes = 0;
+    const parts: Buffer[] = [];
+    let from = 0;
+    for (const { at, bytes } of externals) {
+      if (at > from) parts.push(taken.subarray(from, at));
+      parts.push(bytes);
+      from = at;
+    }
+    if (from < taken.length) parts.push(taken.subarray(from));
+    return parts;
+  }
+
+  /** Where `position` is in the buffer, without what was not copied. */
+  #inBuffer(position: number): number {
+    let before = 0;
+    for (const { at, bytes } of this.#externals) {
+      if (at + before >= position) break;
+      before += bytes.length;
+    }
+    return position - before;
   }
 }

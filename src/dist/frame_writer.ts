@@ -28,14 +28,40 @@ const COPY_LIMIT = 16384;
 const LARGE_WATERMARK = 2 ** 20;
 /** A scratch buffer that grew larger is not kept. */
 const SCRATCH_LIMIT = 2 ** 23;
+const SCRATCH_SIZE = 65536;
 const TICK = Buffer.alloc(4);
 
-/** The rest of a message in pieces. */
+/** The rest of a message in pieces: what `parts` hold from byte `offset` of the first one. */
 interface Large {
   readonly sequence: bigint;
-  readonly body: Buffer;
+  readonly parts: Buffer[];
   offset: number;
   fragment: bigint;
+}
+
+/** The next `count` bytes of a message, taken out of its parts. */
+function takeBytes(large: Pick<Large, 'parts' | 'offset'>, count: number): Buffer[] {
+  const taken: Buffer[] = [];
+  let missing = count;
+  while (missing > 0) {
+    const part = large.parts[0];
+    if (part === undefined) break;
+    const piece = part.subarray(large.offset, large.offset + missing);
+    taken.push(piece);
+    missing -= piece.length;
+    large.offset += piece.length;
+    if (large.offset === part.length) {
+      large.parts.shift();
+      large.offset = 0;
+    }
+  }
+  return taken;
+}
+
+function lengthOf(parts: readonly Buffer[]): number {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  return length;
 }
 
 export interface WriteLimits {
@@ -54,8 +80,8 @@ export class FrameWriter {
   readonly #overflow: () => void;
   readonly #cache: OutCache | undefined;
   readonly #context: EncodeContext;
-  #scratch = new Writer();
-  readonly #out = new Writer(65536);
+  #scratch = new Writer(SCRATCH_SIZE, COPY_LIMIT);
+  readonly #out = new Writer(SCRATCH_SIZE);
   #chunks: Buffer[] = [];
   #chunkBytes = 0;
   readonly #large = new Map<string, Large>();
@@ -171,9 +197,10 @@ export class FrameWriter {
       scratch.truncate(0);
       throw error;
     }
+    const length = scratch.length;
     const body = this.#takeScratch();
-    if (payload !== undefined && body.length > FRAGMENT_SIZE && this.#can.fragments && sender !== undefined) {
-      this.#beginLarge(sender, body, controlBytes);
+    if (payload !== undefined && length > FRAGMENT_SIZE && this.#can.fragments && sender !== undefined) {
+      this.#beginLarge(sender, body, length, controlBytes);
       return;
     }
     const start = this.#beginFrame();
@@ -201,10 +228,10 @@ export class FrameWriter {
     this.#endFrame(start, this.#takeScratch());
   }
 
-  #takeScratch(): Buffer {
-    const body = this.#scratch.take();
-    if (this.#scratch.buffer.length > SCRATCH_LIMIT) this.#scratch = new Writer();
-    return body;
+  #takeScratch(): Buffer[] {
+    const parts = this.#scratch.takeParts();
+    if (this.#scratch.buffer.length > SCRATCH_LIMIT) this.#scratch = new Writer(SCRATCH_SIZE, COPY_LIMIT);
+    return parts;
   }
 
   /** The position of the length of a frame, which `endFrame` fills in. */
@@ -214,14 +241,16 @@ export class FrameWriter {
     return start;
   }
 
-  #endFrame(start: number, body: Buffer): void {
-    const length = this.#out.length - start - 4 + body.length;
+  #endFrame(start: number, body: readonly Buffer[]): void {
+    const length = this.#out.length - start - 4 + lengthOf(body);
     this.#out.patchU32(start, length);
     this.written += length + 4;
-    if (body.length <= COPY_LIMIT) this.#out.bytes(body);
-    else {
-      this.#cut();
-      this.#add(body);
+    for (const part of body) {
+      if (part.length < COPY_LIMIT) this.#out.bytes(part);
+      else {
+        this.#cut();
+        this.#add(part);
+      }
     }
   }
 
@@ -242,17 +271,18 @@ export class FrameWriter {
 
   // --- pieces -------------------------------------------------------------------------------------------------
 
-  #beginLarge(sender: Pid, body: Buffer, controlBytes: number): void {
+  #beginLarge(sender: Pid, parts: Buffer[], length: number, controlBytes: number): void {
     const first = Math.max(FRAGMENT_SIZE, controlBytes);
-    const further = Math.ceil((body.length - first) / FRAGMENT_SIZE);
+    const further = Math.max(0, Math.ceil((length - first) / FRAGMENT_SIZE));
     const sequence = ++this.#sequences;
+    const large: Large = { sequence, parts, offset: 0, fragment: BigInt(further) };
     const start = this.#beginFrame();
     this.#pieceHeader(DIST_FRAG_HEADER, sequence, BigInt(further + 1));
     this.#writeReferences();
-    this.#endFrame(start, body.subarray(0, first));
+    this.#endFrame(start, takeBytes(large, first));
     if (further === 0) return;
-    this.#large.set(sender.key, { sequence, body, offset: first, fragment: BigInt(further) });
-    this.#largeBytes += body.length - first;
+    this.#large.set(sender.key, large);
+    this.#largeBytes += length - first;
   }
 
   /** Puts the rest of that process's message in line; of all messages if it is not known whose signal follows. */
@@ -276,13 +306,12 @@ export class FrameWriter {
 
   /** True: that was the last one. */
   #writePiece(large: Large): boolean {
-    const piece = large.body.subarray(large.offset, large.offset + FRAGMENT_SIZE);
+    const piece = takeBytes(large, FRAGMENT_SIZE);
     const start = this.#beginFrame();
     this.#pieceHeader(DIST_FRAG_CONT, large.sequence, large.fragment);
     this.#endFrame(start, piece);
-    large.offset += piece.length;
     large.fragment--;
-    this.#largeBytes -= piece.length;
+    this.#largeBytes -= lengthOf(piece);
     return large.fragment === 0n;
   }
 
