@@ -10,16 +10,21 @@ const MAX_MESSAGE = 4096;
 
 export class DistSocket implements HandshakeIo {
   readonly address: string;
-  /** Called once, when the connection is handed over or gone. */
+  /** Called when the connection is handed over or gone. */
   onDone: () => void = () => {};
   readonly #socket: Socket;
+  /** Why a peer that says nothing at all may have closed. */
+  readonly #closedHint: string;
+  #silent = true;
   readonly #packets: PacketReader;
   #waiting: { resolve: (message: Buffer) => void; reject: (error: Error) => void } | undefined;
-  #failure: Error | undefined;
+  #socketError: Error | undefined;
+  #failure: ConnectionError | undefined;
   #handedOver = false;
 
-  /** `socket` must be paused and connected. */
-  constructor(socket: Socket, lengthBytes: 2 | 4) {
+  /** `socket` must be connected, and nothing read from it. */
+  constructor(socket: Socket, lengthBytes: 2 | 4, closedHint = '') {
+    this.#closedHint = closedHint;
     this.#socket = socket;
     this.#packets = new PacketReader(lengthBytes, MAX_MESSAGE);
     this.address = addressOf(socket);
@@ -28,7 +33,7 @@ export class DistSocket implements HandshakeIo {
     socket.on('close', this.#closed);
     // Stays for good: without a listener an error of the socket would end the whole process.
     socket.on('error', (error) => {
-      this.#failure ??= error;
+      this.#socketError ??= error;
     });
     if (socket.destroyed) this.#closed();
   }
@@ -68,18 +73,30 @@ export class DistSocket implements HandshakeIo {
   }
 
   #data = (chunk: Buffer): void => {
+    if (this.#silent && this.#packets.lengthBytes === 2 && isTlsHello(chunk)) {
+      this.#fail('it speaks TLS, and this node does not');
+      this.#socket.destroy();
+      return;
+    }
+    this.#silent = false;
     this.#packets.push(chunk);
     this.#serve();
   };
 
   #closed = (): void => {
-    const cause = this.#failure;
-    const why =
-      cause === undefined ? 'the peer closed the connection' : `the connection broke: ${cause.message}`;
-    this.#failure = new ConnectionError('closed', this.address, why, cause);
-    if (!this.#handedOver) this.onDone();
-    this.#serve();
+    const hint = this.#silent ? this.#closedHint : '';
+    const error = this.#socketError;
+    if (error === undefined) this.#fail(`the peer closed the connection${hint}`);
+    else this.#fail(`the connection broke: ${error.message}${hint}`, error);
   };
+
+  /** The connection is of no use any more. Messages that came before are still read. */
+  #fail(why: string, cause?: Error): void {
+    if (this.#failure !== undefined || this.#handedOver) return;
+    this.#failure = new ConnectionError('closed', this.address, why, cause);
+    this.onDone();
+    this.#serve();
+  }
 
   /** Gives the waiting reader its message, or tells it why none will come. */
   #serve(): void {
@@ -88,7 +105,7 @@ export class DistSocket implements HandshakeIo {
     try {
       const message = this.#packets.next();
       if (message !== undefined) resolve(message);
-      else if (this.#failure instanceof ConnectionError) reject(this.#failure);
+      else if (this.#failure !== undefined) reject(this.#failure);
       else return;
     } catch (error) {
       reject(error as Error);
@@ -96,6 +113,11 @@ export class DistSocket implements HandshakeIo {
     this.#waiting = undefined;
     this.#socket.pause();
   }
+}
+
+/** The first bytes of a TLS handshake; as a length they would be more than any message has. */
+function isTlsHello(chunk: Buffer): boolean {
+  return chunk[0] === 0x16 && chunk[1] === 0x03;
 }
 
 /** `host:port` of the other end; IPv6 in brackets. */

@@ -35,7 +35,7 @@ test('a handshake over TCP, and the first frames in the same segment as the ack'
   peer.end();
   await once(socket, 'close');
   assert.equal(received, 'first frame');
-  await listener.close();
+  listener.close();
 });
 
 test('a handshake whose every byte comes alone', async () => {
@@ -71,7 +71,7 @@ test('a handshake whose every byte comes alone', async () => {
   dialled.close();
   (await incoming).close();
   proxy.close();
-  await listener.close();
+  listener.close();
 });
 
 test('what connects before the node is ready is held, unread, and served afterwards', async () => {
@@ -83,7 +83,7 @@ test('what connects before the node is ready is held, unread, and served afterwa
   assert.equal((await first.recv()).toString(), 'early');
   dialled.close();
   first.close();
-  await listener.close();
+  listener.close();
 });
 
 test('connections over the limit of handshakes are closed', async () => {
@@ -92,7 +92,7 @@ test('connections over the limit of handshakes are closed', async () => {
   const second = await connect(LOOPBACK, listener.port);
   await assert.rejects(second.recv(), { code: 'closed' });
   first.close();
-  await listener.close();
+  listener.close();
 });
 
 test('a message longer than any of the handshake is refused before it is read', async () => {
@@ -104,7 +104,7 @@ test('a message longer than any of the handshake is refused before it is read', 
   await assert.rejects(accepted.recv(), { code: 'too_large' });
   raw.destroy();
   accepted.close();
-  await listener.close();
+  listener.close();
 });
 
 test('the first free port of the range is taken, and a full range is an error that says so', async () => {
@@ -115,8 +115,8 @@ test('the first free port of the range is taken, and a full range is an error th
     code: 'unreachable',
     message: /is in use: choose others with inet_dist_listen_min/,
   });
-  await first.close();
-  await next.close();
+  first.close();
+  next.close();
 });
 
 test('an IPv6 listener and an IPv6 connection', async () => {
@@ -126,11 +126,11 @@ test('an IPv6 listener and an IPv6 connection', async () => {
   assert.match(dialled.address, /^\[::1\]:\d+$/);
   dialled.close();
   (await incoming).close();
-  await listener.close();
+  listener.close();
 });
 
 test('nobody there: an error with the address, at once', async () => {
   const listener = await listen({ host: LOOPBACK });
-  await listener.close();
+  listener.close();
   await assert.rejects(connect(LOOPBACK, listener.port), { name: 'ConnectionError', code: 'unreachable' });
 });
