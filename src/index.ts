@@ -2,6 +2,14 @@
 
 // --- a node
 
+export {
+  readTlsOptions,
+  type TlsCertificate,
+  type TlsOptions,
+  type TlsSide,
+  type TlsSources,
+  type TlsVersion,
+} from './dist/tls_options.js';
 export { type Node, type NodeEvents, type NodeOptions, startNode } from './node.js';
 
 // --- errors

@@ -7,13 +7,9 @@
 import { EventEmitter } from 'node:events';
 import type { ChannelOptions } from './dist/channel.js';
 import { DEFAULT_DFLAGS, HIDDEN_DFLAGS } from './dist/dflags.js';
-import type { DistSocket } from './dist/dist_socket.js';
-import { startEpmd } from './dist/epmd_start.js';
-import { type EpmdAddress, isListening, portPlease, randomCreation, registerNode } from './dist/erl_epmd.js';
-import { connect, type Listener, type ListenOptions, listen } from './dist/inet_tcp_dist.js';
+import type { GivenName } from './dist/dist_util.js';
 import { hostProblem, isNameHead, type NameMode, type NameParts, splitNode } from './dist/node_name.js';
 import { ConnectionError } from './errors.js';
-import type { Log } from './erts/log.js';
 import type { ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
 import type { ApplicationEvent } from './kernel/application_controller.js';
@@ -28,6 +24,7 @@ import { GLOBAL_NAME_SERVER } from './kernel/global_messages.js';
 import { type Kernel, startKernel } from './kernel/kernel.js';
 import { NetKernel } from './kernel/net_kernel.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
+import { ProtoDist, type ProtoDistOptions } from './kernel/proto_dist.js';
 import { remoteServices } from './kernel/remote_services.js';
 import { call as rpcCall } from './kernel/rpc.js';
 import { VERSION } from './kernel/system_info.js';
@@ -35,15 +32,16 @@ import { startLink } from './stdlib/gen_server.js';
 import { type Atom, atom } from './terms/atom.js';
 import type { Pid } from './terms/pid.js';
 import type { Term } from './terms/term.js';
+import { tuple } from './terms/tuple.js';
 
-export interface NodeEpmd extends EpmdAddress {
-  /** Start one (a process that outlives this one) where none listens; true by default. */
-  readonly start?: boolean;
-}
+/** The name of a node that wants to be given one (`-sname undefined`). */
+const UNDEFINED = 'undefined';
 
-export interface NodeOptions {
-  /** The node's name, `name@host`. */
+export interface NodeOptions extends ProtoDistOptions {
+  /** The node's name, `name@host`; `undefined@host` asks the node `nameFrom` for one. */
   readonly name: string;
+  /** Who names this node. When the connection to it ends, the name is lost and the node stops. */
+  readonly nameFrom?: string;
   /** `longnames` (`-name`) or `shortnames` (`-sname`); by default what the host looks like. */
   readonly nameMode?: NameMode;
   /** The cookie, the same on all nodes of the cluster; or where its file is, and whether that may change. */
@@ -52,25 +50,16 @@ export interface NodeOptions {
   readonly cookies?: Readonly<Record<string, string>>;
   /** Not shown by `nodes()` of others, no part of `global`. */
   readonly hidden?: boolean;
-  /** Where to listen; false: dial only (`-dist_listen false`). */
-  readonly listen?: ListenOptions | false;
-  /** Where EPMD is; false: live without it, all nodes at `fixedPort` (`-start_epmd false -erl_epmd_port`). */
-  readonly epmd?: NodeEpmd | false;
-  readonly fixedPort?: number;
   /** Seconds without a sign of life after which a node is given up; 60 by default (`net_ticktime`). */
   readonly netTicktime?: number;
   /** Into how many intervals it is divided, 4 by default (`net_tickintensity`). */
   readonly netTickintensity?: number;
-  /** Milliseconds that each step of setting up a connection may take, 7000 by default (`net_setuptime`). */
-  readonly setupTimeMs?: number;
   /** Whether signals to a node that is not connected connect it (`dist_auto_connect`); always by default. */
   readonly autoConnect?: 'always' | 'once' | 'never';
   /** Whether nodes form one network in which all know all (`connect_all`); true by default. */
   readonly connectAll?: boolean;
   /** Whether islands that overlap are torn apart (`prevent_overlapping_partitions`); true by default. */
   readonly preventOverlappingPartitions?: boolean;
-  /** Only these nodes may connect (`net_kernel:allow/1`). */
-  readonly allow?: readonly string[];
   /** What `loadConfig` read: the environments of applications, `distributed` and the other parameters of kernel. */
   readonly config?: Config;
   /**
@@ -83,7 +72,6 @@ export interface NodeOptions {
   readonly remoteControl?: boolean;
   /** Limits of a connection's buffers. */
   readonly limits?: Omit<ChannelOptions, 'ticktimeMs' | 'tickIntensity'>;
-  readonly log?: Log;
   /** Where output goes that processes print to this node; by default each line is a log event. */
   readonly output?: (text: string) => void;
 }
@@ -199,20 +187,22 @@ async function boot(
   undo: (() => Promise<void> | void)[],
 ): Promise<Node> {
   const auth = new Auth(options);
-  const listener = options.listen === false ? undefined : await listen(listenOptions(options));
-  if (listener !== undefined) undo.push(() => listener.close());
-  const registration = await register(options, parts, listener);
-  if (registration.close !== undefined) undo.push(registration.close);
+  const unnamed = parts.name === UNDEFINED;
+  const dist = await ProtoDist.start(unnamed ? { ...options, listen: false } : options, parts.name);
+  undo.push(() => dist.close());
+  const naming = unnamed ? await askForName(options, parts, auth, dist) : undefined;
+  if (naming !== undefined) undo.push(() => naming.socket.close());
 
   const system = new System({
-    node: atom(options.name),
-    creation: registration.creation,
+    node: naming?.name.node ?? atom(options.name),
+    creation: naming?.name.creation ?? dist.creation,
     ...(options.log === undefined ? {} : { log: options.log }),
   });
   const netKernel = new NetKernel(system, {
-    dial: (node) => dial(options, node),
+    dial: (node) => dist.dial(node),
     cookie: (node) => auth.getCookie(node),
-    flags: options.hidden === true ? HIDDEN_DFLAGS : DEFAULT_DFLAGS,
+    // who does not listen is hidden, for others could not complete the network
+    flags: options.hidden === true || dist.listener === undefined ? HIDDEN_DFLAGS : DEFAULT_DFLAGS,
     nameMode: nameMode(options, parts),
     ...(options.allow === undefined ? {} : { allowed: options.allow }),
     ...(options.autoConnect === undefined ? {} : { autoConnect: options.autoConnect }),
@@ -250,7 +240,8 @@ async function boot(
         id: NET_KERNEL,
         start: async (sup) => {
           const started = await startLink(sup, netKernelServer, [], { name: NET_KERNEL });
-          listener?.accept((socket) => void netKernel.accept(socket));
+          dist.listener?.accept((socket) => void netKernel.accept(socket));
+          if (naming !== undefined) netKernel.adopt(naming.socket, naming.handshake);
           return started;
         },
       },
@@ -258,22 +249,48 @@ async function boot(
     ],
     onEnd: (reason) => void fatal(node, reason),
   });
-  wireStop(node, kernel, listener, registration.close);
+  wireStop(node, kernel, dist);
+  if (naming !== undefined) endWith(node, naming.handshake.node);
   return node;
 }
 
+/** Has a node give us a name, which must happen before anything here can have a pid. */
+async function askForName(options: NodeOptions, parts: NameParts, auth: Auth, dist: ProtoDist) {
+  const from = splitNode(options.nameFrom ?? '');
+  if (from === undefined) {
+    throw new ConnectionError(
+      'bad_name',
+      options.name,
+      'a node without a name of its own needs one to ask for it: nameFrom',
+    );
+  }
+  const { socket, handshake } = await dist.askForName(atom(options.nameFrom ?? ''), {
+    ourName: parts.host,
+    flags: HIDDEN_DFLAGS,
+    creation: 0,
+    cookie: (node) => auth.getCookie(node),
+    ...(options.setupTimeMs === undefined ? {} : { setupTimeMs: options.setupTimeMs }),
+  });
+  // the handshake ends with a name, or not at all
+  return { socket, handshake, name: handshake.ourName as GivenName };
+}
+
+/** The name that a node gave us is its to give again once the connection is gone. */
+function endWith(node: Node, namer: Atom): void {
+  const lost = () => void fatal(node, tuple(atom('nodedown'), namer));
+  node.system.nodeListeners.add((event) => {
+    if (event.type === 'down' && event.node === namer) lost();
+  });
+  if (!node.system.channels().some((channel) => channel.node === namer)) lost();
+}
+
 /** In the order in which they were made: the last runs first. */
-function wireStop(
-  node: Node,
-  kernel: Kernel,
-  listener: Listener | undefined,
-  unregister: (() => void) | undefined,
-): void {
-  node.atStop(() => unregister?.());
+function wireStop(node: Node, kernel: Kernel, dist: ProtoDist): void {
+  node.atStop(() => dist.unregister());
   node.atStop(() => kernel.stop());
   node.atStop(() => {
     node.netKernel.stop();
-    return listener?.close();
+    dist.listener?.close();
   });
   node.atStop(() => node.global.prepareShutdown());
   node.atStop(() => kernel.stopApplications());
@@ -320,12 +337,6 @@ function nameMode(options: NodeOptions, parts: NameParts): NameMode {
   );
 }
 
-function listenOptions(options: NodeOptions): ListenOptions {
-  const wanted = options.listen === false ? {} : (options.listen ?? {});
-  const { fixedPort } = options;
-  return fixedPort === undefined ? wanted : { portMin: fixedPort, portMax: fixedPort, ...wanted };
-}
-
 function channelOptions(options: NodeOptions): ChannelOptions {
   const { netTicktime, netTickintensity, limits } = options;
   return {
@@ -333,34 +344,4 @@ function channelOptions(options: NodeOptions): ChannelOptions {
     ...(netTicktime === undefined ? {} : { ticktimeMs: netTicktime * 1000 }),
     ...(netTickintensity === undefined ? {} : { tickIntensity: netTickintensity }),
   };
-}
-
-/** The creation, and how to give the name back. */
-async function register(
-  options: NodeOptions,
-  parts: NameParts,
-  listener: Listener | undefined,
-): Promise<{ creation: number; close?: () => void }> {
-  if (options.epmd === false || listener === undefined) return { creation: randomCreation() };
-  const { epmd = {}, log } = options;
-  if (epmd.start !== false && !(await isListening(epmd))) await startEpmd({ port: epmd.port });
-  const registration = await registerNode({
-    name: parts.name,
-    port: listener.port,
-    epmd,
-    ...(log === undefined ? {} : { log }),
-  });
-  return { creation: registration.creation, close: () => registration.close() };
-}
-
-/** Finds a node through EPMD of its host, or at the fixed port, and connects to it. */
-async function dial(options: NodeOptions, node: Atom): Promise<DistSocket> {
-  const { name, host } = splitNode(node.name) as NameParts;
-  const { epmd, fixedPort } = options;
-  const family = options.listen === false ? undefined : options.listen?.family;
-  const port = epmd === false ? fixedPort : (await portPlease(name, { ...epmd, host })).port;
-  if (port === undefined) {
-    throw new ConnectionError('bad_option', host, 'without EPMD all nodes listen at fixedPort: set it');
-  }
-  return connect(host, port, family === undefined ? {} : { family });
 }

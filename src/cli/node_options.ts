@@ -1,6 +1,13 @@
 // From the words of the command line and the configuration to the options of `startNode`.
 import { homedir, hostname } from 'node:os';
-import { type Config, ConfigError, type Log, loadConfig, type NodeOptions } from '../index.js';
+import {
+  type Config,
+  ConfigError,
+  type Log,
+  loadConfig,
+  type NodeOptions,
+  readTlsOptions,
+} from '../index.js';
 import type { RunFlags } from './flags.js';
 
 /** What the process was started in. */
@@ -40,8 +47,15 @@ export function nodeOptions(flags: RunFlags, config: Config, where: Surroundings
           ...defined('portMax', kernel.inetDistListenMax),
         }
       : false,
-    epmd: { start: flags.startEpmd, family, ...defined('port', epmdPort) },
-    ...fixedPort(flags, config),
+    epmd: {
+      start: flags.startEpmd,
+      family,
+      addresses: addresses(where.env),
+      ...defined('port', epmdPort),
+    },
+    ...defined('fixedPort', flags.fixedPort ?? kernel.erlEpmdNodeListenPort),
+    ...tlsOf(flags),
+    ...nameFrom(flags),
     netTicktime: kernel.netTicktimeS,
     netTickintensity: kernel.netTickintensity,
     setupTimeMs: kernel.netSetuptimeS * 1000,
@@ -57,10 +71,22 @@ function defined<K extends string, V>(key: K, value: V | undefined): { readonly 
   return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
 }
 
-/** With one port for all nodes EPMD is not asked at all, as in OTP. */
-function fixedPort(flags: RunFlags, { kernel }: Config): Pick<NodeOptions, 'epmd' | 'fixedPort'> {
-  const port = flags.fixedPort ?? kernel.erlEpmdNodeListenPort;
-  return port === undefined ? {} : { epmd: false, fixedPort: port };
+/** `-proto_dist inet_tls`, with what `-ssl_dist_optfile` and `-ssl_dist_opt` say. */
+function tlsOf(flags: RunFlags): Pick<NodeOptions, 'tls'> {
+  const { sslDistOptfile: optfile, sslDistOpt: opts } = flags;
+  return flags.protoDist.endsWith('_tls') ? { tls: readTlsOptions({ optfile, opts }) } : {};
+}
+
+/** `-sname undefined`: the first node of `--join` gives the name. */
+function nameFrom(flags: RunFlags): Pick<NodeOptions, 'nameFrom'> {
+  const [first] = flags.join;
+  if (!/^undefined(@|$)/.test(flags.name ?? flags.sname ?? '')) return {};
+  if (first !== undefined) return { nameFrom: first };
+  const hint = 'for example --join abc@127.0.0.1';
+  throw new ConfigError('bad_option', 'a node named undefined must be told who names it', {
+    key: 'join',
+    hint,
+  });
 }
 
 /** `abc` gets this machine's host behind it; `%p` is the process id, so that several workers differ. */
@@ -97,6 +123,11 @@ function cookieOf(flags: RunFlags, { env }: Surroundings): NodeOptions['cookie']
 function checkedCookie(cookie: string): string {
   if (/^[ -ÿ]{1,255}$/.test(cookie)) return cookie;
   throw new ConfigError('bad_option', 'a cookie has 1 to 255 Latin-1 characters', { key: 'cookie' });
+}
+
+/** `ERL_EPMD_ADDRESS`: what an EPMD that we start listens on, beside loopback. */
+function addresses(env: NodeJS.ProcessEnv): string[] {
+  return (env['ERL_EPMD_ADDRESS'] ?? '').split(/[ ,]+/).filter((address) => address !== '');
 }
 
 function environmentPort(env: NodeJS.ProcessEnv): number | undefined {

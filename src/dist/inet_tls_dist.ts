@@ -20,6 +20,8 @@ import { Gate, type Listener, type ListenOptions, listening } from './listener.j
 import { TlsCredentials } from './tls_credentials.js';
 import type { TlsOptions, TlsSide } from './tls_options.js';
 
+const UNWANTED = '; it may not accept our certificate, its log tells';
+
 export interface TlsListenOptions extends ListenOptions {
   readonly tls: TlsOptions;
   /** Time for the TLS handshake, `NET_SETUPTIME_MS` by default. */
@@ -98,7 +100,7 @@ export class TlsDialler {
       socket.destroy();
       throw new ConnectionError('closed', address, `cannot connect to ${address}: TLS: ${problem}`);
     }
-    return new DistSocket(socket, 4, '; it may not accept our certificate, its log tells');
+    return new DistSocket(socket, 4, UNWANTED);
   }
 }
 
@@ -140,8 +142,9 @@ function clientProblem(socket: TLSSocket, side: TlsSide, allowed: readonly strin
   return chainProblem(socket, side);
 }
 
+/** An address may stand among the DNS names, which is where OTP 25 looks for it. */
 function isFor(certificate: X509Certificate, host: string): boolean {
-  if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined;
+  if (isIP(host) !== 0 && certificate.checkIP(host) !== undefined) return true;
   return certificate.checkHost(host) !== undefined;
 }
 
@@ -163,13 +166,12 @@ function chainProblem(socket: TLSSocket, side: TlsSide): string | undefined {
 
 /** The error of a TLS handshake in words. */
 function explained(error: Error): string {
-  const { code } = error as NodeJS.ErrnoException;
+  const { code = '', reason = error.message } = error as NodeJS.ErrnoException & { reason?: string };
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_HTTP_REQUEST') {
     return 'it does not speak TLS: it must be started with -proto_dist inet_tls, too';
   }
-  if (code === 'ECONNRESET')
-    return 'it ended the TLS handshake; it may not accept our certificate, its log tells';
-  return error.message;
+  if (code === 'ECONNRESET') return `it ended the TLS handshake${UNWANTED}`;
+  return / alert /.test(` ${reason} `) ? `it answered "${reason}"${UNWANTED}` : reason;
 }
 
 function told(error: ConnectionError, address: string): ConnectionError {

@@ -129,6 +129,7 @@ test('a server whose certificate is by a strange authority, or for another host,
   await dial(t, elsewhere.port, { ...CLIENT, serverName: 'disable' });
   await dial(t, strange.port, { certificates: [], verify: 'verify_none' });
   await dial(t, (await server(t, SERVER)).port, CLIENT, 'localhost');
+  await dial(t, (await server(t, { certificates: certificates('dns_only.pem') })).port);
 });
 
 test('a client without a certificate, or with a strange one, is refused, and both sides say why', async (t) => {
