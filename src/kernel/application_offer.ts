@@ -43,6 +43,8 @@ export function offerApplications(code: CodeServer, module: ApplicationModule, c
     ([app]) => tables.masters.get(nameIn(app)) ?? UNDEFINED,
   );
   code.define('application_controller', 'is_running', 1, ([app]) => controller.isListed(nameIn(app)));
+  // how other nodes find our dist_ac when they introduce themselves
+  code.define('erlang', 'whereis', 1, ([name], self) => self.system.whereis(nameIn(name))?.pid ?? UNDEFINED);
   for (const request of ['info', 'get_known_nodes']) {
     code.define('dist_ac', request, 0, (_args, self) => call(self, DIST_AC, atom(request)));
   }
