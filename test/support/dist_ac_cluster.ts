@@ -17,7 +17,7 @@ import { type Atom, atom } from '../../src/terms/atom.js';
 import { format } from '../../src/terms/format.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
-import { Tuple } from '../../src/terms/tuple.js';
+import { Tuple, tuple } from '../../src/terms/tuple.js';
 import { GlobalCluster, type GlobalNode } from './global_cluster.js';
 import { eventually } from './memory_cluster.js';
 
@@ -135,8 +135,63 @@ export function terms(text: string): Term {
   return parseTerm(text.replaceAll(/\b([abcd])\b/g, "'$1@127.0.0.1'"));
 }
 
+/** A node that is played by the test: it keeps what its `dist_ac` gets, and sends what it is told to. */
+export class ScriptedPeer {
+  readonly system: System;
+  readonly global: Global;
+  readonly self: Process;
+  /** Messages to `dist_ac`, as text. */
+  readonly received: string[] = [];
+  readonly distAc: Process;
+
+  constructor(node: GlobalNode) {
+    this.system = node.system;
+    this.global = node.global;
+    this.self = node.self;
+    this.distAc = node.system.spawn(
+      async (self) => {
+        for (;;) this.received.push(short((await self.next()) as Term));
+      },
+      { name: DIST_AC },
+    );
+  }
+
+  /** Sends to `dist_ac` of a node, as text in which `a`, `b`, `c`, `d` are nodes. */
+  send(to: { readonly system: System }, message: string): void {
+    this.distAc.send(tuple(DIST_AC, to.system.node), terms(message));
+  }
+
+  /** Resolves when a message has come that contains the text; gives the whole. */
+  async got(text: string, timeoutMs = 2000): Promise<string> {
+    await eventually(
+      `${this.system.node.name} gets ${text}`,
+      () => this.#find(text) !== undefined,
+      timeoutMs,
+    );
+    return this.#find(text) as string;
+  }
+
+  #find(text: string): string | undefined {
+    return this.received.find((message) => message.includes(text));
+  }
+
+  count(text: string): number {
+    return this.received.filter((message) => message.includes(text)).length;
+  }
+}
+
+/** Gives everything that is on its way the time to arrive and to be answered. */
+export async function settle(turns = 20): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 export class DistAcCluster extends GlobalCluster {
   readonly #nodes: DistAcNode[] = [];
+  readonly #peers: ScriptedPeer[] = [];
 
   /** Starts a node and its boot; `await node.booted` to have it done. */
   async begin(name: string, options: BootOptions = {}): Promise<DistAcNode> {
@@ -166,6 +221,14 @@ export class DistAcCluster extends GlobalCluster {
     }
     node.booted = this.#boot(parent, node, options);
     return node;
+  }
+
+  /** A node whose `dist_ac` only does what the test makes it do. */
+  async peer(name: string): Promise<ScriptedPeer> {
+    const base = await this.node(name);
+    const peer = new ScriptedPeer(base);
+    this.#peers.push(peer);
+    return peer;
   }
 
   /** A node whose boot has ended well. */
@@ -230,7 +293,8 @@ export class DistAcCluster extends GlobalCluster {
   async whereis(self: Process, node: Atom): Promise<Pid | undefined> {
     await new Promise((resolve) => setImmediate(resolve));
     if (self.system.distEntry(node).channel === undefined) return undefined;
-    return this.#nodes.findLast((other) => other.system.node === node)?.distAc()?.pid;
+    const systems = [...this.#nodes, ...this.#peers].map((other) => other.system);
+    return systems.findLast((system) => system.node === node)?.whereis(DIST_AC)?.pid;
   }
 
   async #boot(parent: Process, node: DistAcNode, options: BootOptions): Promise<Term | undefined> {
@@ -277,7 +341,7 @@ export class DistAcCluster extends GlobalCluster {
   }
 
   /** kill -9 */
-  crash(node: DistAcNode): void {
+  crash(node: { readonly system: System }): void {
     this.kill(node.system);
     const processes = node.system.processes();
     for (const process of processes) {
@@ -289,7 +353,7 @@ export class DistAcCluster extends GlobalCluster {
 
   /** The end of the test: nothing of it goes on. */
   [Symbol.dispose](): void {
-    for (const node of this.#nodes) this.crash(node);
+    for (const node of [...this.#nodes, ...this.#peers]) this.crash(node);
   }
 }
 
