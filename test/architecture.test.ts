@@ -45,6 +45,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const DOORS: Record<string, string> = {
   pino: 'kernel/logger',
   yargs: 'cli/flags',
+  'yargs-parser': 'cli/flags',
   'epmd-client': 'dist/erl_epmd',
   'erlang-term-format': 'cli/inspect',
 };

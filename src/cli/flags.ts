@@ -1,8 +1,8 @@
 // The options of `otpnode`, read with yargs; the words of `erl` are rewritten first.
 //
-// Reading uses only yargs' parser: loading all of yargs takes longer than starting a node, so that is left to
+// Reading needs only yargs' parser: loading all of yargs takes longer than starting a node, so that is left to
 // `--help`.
-import { Parser } from 'yargs/helpers';
+import parse from 'yargs-parser';
 import { ConfigError } from '../errors.js';
 import type { LogLevel } from '../index.js';
 import type { ApplicationFlag } from '../kernel/config.js';
@@ -56,7 +56,7 @@ const LEVELS = [
 /** What the words of a command line ask for. Throws `ConfigError` `bad_option`. */
 export function readFlags(argv: readonly string[]): RunFlags {
   const { words, plain, ignored } = rewriteErlWords(argv);
-  const given = Parser([...words], {
+  const given = parse([...words], {
     configuration: {
       'boolean-negation': false,
       'camel-case-expansion': false,
