@@ -103,7 +103,7 @@ async function nameTaken(cluster: Cluster, suite: Suite): Promise<void> {
     const first = await cluster.start(role, kind, { app: false, config: '[].\n' });
     await cluster.registered(first);
     const second = await cluster.start(role, 'otpnode', { app: false, config: '[].\n' });
-    await endsWithOneLine(second.proc, new RegExp(`${role}@127\\.0\\.0\\.1`));
+    await endsWithOneLine(second.proc, new RegExp(`the name ${role} is taken`));
     check(first.proc.ended === undefined, `${role} ended because of its double`);
   }
 }

@@ -69,6 +69,9 @@ function calculator(takeOver: boolean): GenServer<State> {
 
 async function init(self: Process, takeOver: boolean): Promise<Init<State>> {
   const global = globalOf(self);
+  // A node that has just come knows no names yet, and others would keep the old one: first all agree. The old
+  // calculator answers meanwhile.
+  if (takeOver) await global.sync();
   const holder = global.whereisName(MODULE);
   if (takeOver && holder !== undefined && holder.node !== self.system.node) {
     // So that `terminate` is called when the supervisor ends us.
