@@ -161,8 +161,9 @@ class DistAc implements GenServer<State> {
       this.#do(self, (s, fx, around) => nodeDown(s, a, fx, around));
       this.#answered(self);
     } else if (tag === GO && a instanceof Pid) this.#go(self, a);
-    else if (tag === TIMER) this.#timer(self, a as Atom, b as Atom, c as number);
-    else if (tag === SYNC_LOCKED) this.#introduce(self);
+    else if (tag === TIMER) {
+      if (a instanceof Atom && b instanceof Atom && typeof c === 'number') this.#timer(self, a, b, c);
+    } else if (tag === SYNC_LOCKED) this.#introduce(self);
     else if (tag === SYNC_PID) this.#introduceTo(self, a as Atom, b as Term);
     else if (tag === SYNC_LATE) this.#synced(self);
     else if (a instanceof Atom) this.#afterSync(self, () => this.#controller(self, tag as Term, a, b));
@@ -183,7 +184,8 @@ class DistAc implements GenServer<State> {
     this.#do(self, (s, fx, around) => control.startRequested(s, app, fx, around));
   }
 
-  #timer(self: Process, what: Atom, app: Atom, token: number): void {
+  #timer(self: Process, what: Atom, app: Atom, token: Term): void {
+    if (typeof token !== 'number') return;
     this.#do(self, (s, fx, around) => {
       switch (what.name as TimerKind) {
         case 'restart':
@@ -194,6 +196,8 @@ class DistAc implements GenServer<State> {
           return control.permitTimeOver(s, app, token, fx);
         case 'look':
           return look(s, app, token, fx, around);
+        default:
+          return s;
       }
     });
   }

@@ -41,7 +41,7 @@ test('dist_ac 13: with all listed nodes up, itself among them, the boot goes on 
 
 test('dist_ac 14: a node that connects during the wait counts without a ping', async () => {
   using cluster = new DistAcCluster();
-  const node = await cluster.begin('a', { mandatory: ['b'], timeoutMs: 5000 });
+  const node = await cluster.begin('a', { mandatory: ['b'], timeoutMs: 'infinity' });
   await sleep(20);
   const late = await cluster.node('b');
   cluster.connect(late.system, node.system);
@@ -50,7 +50,7 @@ test('dist_ac 14: a node that connects during the wait counts without a ping', a
 
 test('dist_ac 15: a node that came and went during the wait counts as up', async () => {
   using cluster = new DistAcCluster();
-  const node = await cluster.begin('a', { mandatory: ['b', 'c'], timeoutMs: 5000 });
+  const node = await cluster.begin('a', { mandatory: ['b', 'c'], timeoutMs: 'infinity' });
   const b = await cluster.node('b');
   cluster.connect(b.system, node.system);
   await settle();
@@ -82,7 +82,7 @@ test('dist_ac 16, 17: dist_ac is there from the beginning, with `distributed` or
 test('dist_ac 18, 23: the lock is taken before the introduction and given back after the answer', async () => {
   using cluster = new DistAcCluster();
   const peer = await cluster.peer('b');
-  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 5000 });
+  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
   const introduction = await peer.got('dist_ac_new_node');
   assert.equal(introduction, '{dist_ac_new_node,1,a,[{appl,d1,undefined,60,[a,b],[{a,true}]}],[]}');
   assert.match(peer.global.locks().map(short).join(), /\{dist_ac,sync_dacs,/);
@@ -96,7 +96,7 @@ test('dist_ac 19: two nodes that boot hold the lock at once', async () => {
   using cluster = new DistAcCluster();
   const peer = await cluster.peer('b');
   assert.ok(peer.global.localLock(peer.self, tuple(atom('dist_ac'), atom('sync_dacs'))));
-  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 5000 });
+  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
   await peer.got('dist_ac_new_node');
   peer.send(node, '{dist_ac_new_node, 1, b, [], []}');
   assert.equal(await node.booted, undefined);
@@ -107,7 +107,7 @@ test('dist_ac 20: a lock for a start is waited for', async () => {
   const peer = await cluster.peer('b');
   const lock = tuple(atom('dist_ac'), peer.distAc.pid);
   assert.ok(peer.global.localLock(peer.self, lock));
-  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 5000 });
+  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
   await sleep(30);
   assert.equal(peer.received.length, 0);
   peer.global.localUnlock(peer.self, lock);
@@ -119,14 +119,14 @@ test('dist_ac 20: a lock for a start is waited for', async () => {
 test('dist_ac 21: a node without dist_ac is neither introduced to nor waited for', async () => {
   using cluster = new DistAcCluster();
   await cluster.boot('b');
-  const node = await cluster.boot('a', { distributed, optional: ['b'], timeoutMs: 5000 });
+  const node = await cluster.boot('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
   assert.equal((await node.info()).known, '[a]');
 });
 
 test('dist_ac 22: a node that goes down instead of answering is not waited for', async () => {
   using cluster = new DistAcCluster();
   const peer = await cluster.peer('b');
-  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 5000 });
+  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
   await peer.got('dist_ac_new_node');
   cluster.crash(peer);
   assert.equal(await node.booted, undefined);
@@ -136,7 +136,7 @@ test('dist_ac 22: a node that goes down instead of answering is not waited for',
 test('dist_ac 24: the answer tells what runs where, and the permission', async () => {
   using cluster = new DistAcCluster();
   const peer = await cluster.peer('b');
-  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 5000 });
+  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
   await peer.got('dist_ac_new_node');
   peer.send(node, '{dist_ac_new_node, 1, b, [{appl, d1, local, 60, [a, b], [{b, false}]}], [{b, d1}]}');
   assert.equal(await node.booted, undefined);
@@ -153,7 +153,7 @@ test('dist_ac 25: a start asked for during the introductions is decided after th
   const node = await cluster.begin('a', {
     distributed,
     optional: ['b'],
-    timeoutMs: 5000,
+    timeoutMs: 'infinity',
     apps: [apps.app('d1')],
   });
   await peer.got('dist_ac_new_node');
@@ -187,7 +187,7 @@ test('dist_ac 26, 27: an introduction is answered once, with the table and what 
 test('dist_ac 28: two introductions that cross need no answers', async () => {
   using cluster = new DistAcCluster();
   const peer = await cluster.peer('b');
-  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 5000 });
+  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
   await peer.got('dist_ac_new_node');
   peer.send(node, '{dist_ac_new_node, 1, b, [{appl, d1, undefined, 60, [a, b], [{b, true}]}], []}');
   assert.equal(await node.booted, undefined);

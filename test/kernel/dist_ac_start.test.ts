@@ -207,7 +207,11 @@ test('dist_ac 54: a decision leaves no lock anywhere', async () => {
 test('dist_ac 55: the lower weight starts it, on both nodes by the same figures', async () => {
   using cluster = new DistAcCluster();
   const apps = new TestApps();
-  const options = { distributed: '[{d1, [{a, b}]}]', apps: [apps.app('d1')], timeoutMs: 5000 };
+  const options: BootOptions = {
+    distributed: '[{d1, [{a, b}]}]',
+    apps: [apps.app('d1')],
+    timeoutMs: 'infinity',
+  };
   const a = await cluster.begin('a', { ...options, mandatory: ['b'], weight: 3 });
   const b = await cluster.begin('b', { ...options, mandatory: ['a'], weight: 2 });
   assert.deepEqual([await a.booted, await b.booted], [undefined, undefined]);

@@ -42,10 +42,10 @@ export class DistAcNode {
   readonly controller: ApplicationController;
   readonly application: ApplicationModule;
   readonly logs: string[];
-  /** What `dist_ac` of this node sent: `b {dist_ac_…}`. */
-  readonly sent: string[] = [];
   /** Resolves when kernel is started; with the reason if it cannot be. */
   booted!: Promise<Term | undefined>;
+  /** What started its services. */
+  parent!: Process;
   /** The reason this node ended with. */
   ended: Term | undefined;
 
@@ -84,6 +84,10 @@ export class DistAcNode {
   }
   permit(app: string, bool: boolean): Promise<string> {
     return this.run((self) => this.application.permit(self, atom(app), bool));
+  }
+
+  changeDistribution(list: string): Promise<string> {
+    return this.run((self) => call(self, DIST_AC, tuple(atom('distribution_changed'), terms(list))));
   }
 
   /** `dist_ac:info/0`, a record whose fields are named by OTP. */
@@ -180,6 +184,23 @@ export class ScriptedPeer {
   }
 }
 
+/** A peer that is connected and introduced, with the application `d1` loaded and permitted unless told otherwise. */
+export async function introduce(
+  cluster: DistAcCluster,
+  node: DistAcNode,
+  name: string,
+  permission = true,
+): Promise<ScriptedPeer> {
+  const peer = await cluster.peer(name);
+  cluster.connect(peer.system, node.system);
+  const appls = ['d1', 'phased'].map(
+    (app) => `{appl, ${app}, undefined, 0, any, [{${name}, ${permission}}]}`,
+  );
+  peer.send(node, `{dist_ac_new_node, 1, ${name}, [${appls.join()}], []}`);
+  await peer.got('dist_ac_new_node');
+  return peer;
+}
+
 /** Gives everything that is on its way the time to arrive and to be answered. */
 export async function settle(turns = 20): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -214,6 +235,7 @@ export class DistAcCluster extends GlobalCluster {
     this.#nodes.push(node);
     const parent = base.system.spawn((self) => this.#supervise(self, node));
     parent.trapExit = true;
+    node.parent = parent;
     const started = await controller.startLink(parent);
     assert.ok('ok' in started);
     if (options.startDistAc ?? options.distributed !== undefined) {
@@ -244,7 +266,7 @@ export class DistAcCluster extends GlobalCluster {
     const nodes = await Promise.all(
       all.map((name) =>
         this.begin(name, {
-          timeoutMs: 5000,
+          timeoutMs: 'infinity',
           ...options,
           mandatory: all.filter((other) => other !== name),
         }),
@@ -327,6 +349,8 @@ export class DistAcCluster extends GlobalCluster {
         if (alive !== undefined) continue;
       }
       node.ended = message.elements[2] as Term;
+      // what was said before the end still goes out
+      await settle(3);
       this.crash(node);
       return;
     }
@@ -335,8 +359,7 @@ export class DistAcCluster extends GlobalCluster {
   /** The node stops in good order, as by `init:stop`. */
   async shutDown(node: DistAcNode): Promise<void> {
     const controller = node.system.whereis(atom('application_controller')) as Process;
-    controller.exitSignal(controller.pid, atom('shutdown'));
-    node.self.exitSignal(controller.pid, atom('shutdown'));
+    node.parent.exitSignal(controller.pid, atom('shutdown'));
     await eventually('the node has stopped', () => node.ended !== undefined);
   }
 
