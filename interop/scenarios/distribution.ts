@@ -147,7 +147,10 @@ async function everything(cluster: Cluster, flags: bigint): Promise<void> {
     ends.some((end) => end.startsWith("{'EXIT',") && end.endsWith(`${told}}`)),
     `EXIT: ${ends.join()}`,
   );
-  check(!node.system.distEntry(OBSERVER).monitors.has(ref.key), 'the monitor is gone');
+  check(
+    !node.system.distEntry(OBSERVER).monitors.has(node.system.ids.indexOfRef(ref)),
+    'the monitor is gone',
+  );
 
   if (!capabilities(node.system.distEntry(OBSERVER).channel?.flags ?? 0n).alias) return;
   const [alias, other] = [collector.alias(), collector.alias()];

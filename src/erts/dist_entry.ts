@@ -75,6 +75,55 @@ export interface RemoteWatcher {
   readonly ref: Reference;
 }
 
+/** The monitors of one peer, by a number made of the reference: cheaper than a text for each that comes. */
+export class RemoteWatchers {
+  readonly #buckets = new Map<number, RemoteWatcher[]>();
+
+  get size(): number {
+    let size = 0;
+    for (const same of this.#buckets.values()) size += same.length;
+    return size;
+  }
+
+  add(known: RemoteWatcher): void {
+    const bucket = bucketOf(known.ref);
+    const same = this.#buckets.get(bucket);
+    if (same === undefined) this.#buckets.set(bucket, [known]);
+    else same.push(known);
+  }
+
+  /** The oldest one with that reference. */
+  find(ref: Reference): RemoteWatcher | undefined {
+    return this.#buckets.get(bucketOf(ref))?.find((known) => isSame(known.ref, ref));
+  }
+
+  delete(known: RemoteWatcher): void {
+    const bucket = bucketOf(known.ref);
+    const same = this.#buckets.get(bucket);
+    if (same === undefined) return;
+    if (same.length > 1) same.splice(same.indexOf(known), 1);
+    else if (same[0] === known) this.#buckets.delete(bucket);
+  }
+
+  /** All of them, forgotten. */
+  takeAll(): RemoteWatcher[] {
+    const all = [...this.#buckets.values()].flat();
+    this.#buckets.clear();
+    return all;
+  }
+}
+
+function bucketOf(ref: Reference): number {
+  const { words } = ref;
+  return (words[0] ?? 0) + (words[1] ?? 0) * 2 ** 18;
+}
+
+function isSame(a: Reference, b: Reference): boolean {
+  if (a === b) return true;
+  if (a.creation !== b.creation || a.node !== b.node || a.words.length !== b.words.length) return false;
+  return a.words.every((word, i) => word === b.words[i]);
+}
+
 /** A spawn request that waits for its reply. */
 export interface PendingSpawn {
   readonly ref: Reference;
@@ -94,7 +143,7 @@ export type SpawnReply = 'yes' | 'error_only' | 'no';
 
 export type Signal = (channel: DistChannel) => void;
 
-/** Signals kept for a node whose connection is being set up; more are dropped. */
+/** Signals kept for a node whose connection is being set up; for more it counts as not connected. */
 export const MAX_PENDING_SIGNALS = 100_000;
 
 export class DistEntry {
@@ -107,22 +156,23 @@ export class DistEntry {
   release: { readonly connectionId: number; readonly number: number } | undefined;
   /** By `localPid.key + remotePid.key`. */
   readonly links: Map<string, RemoteLink> = new Map();
-  /** Monitors of local processes on remote ones, by reference key. */
-  readonly monitors: Map<string, Process> = new Map();
+  /** Monitors of local processes on remote ones, by the index of the reference. */
+  readonly monitors: Map<number, Process> = new Map();
   /** Monitors of remote processes on local ones: the same reference may be used twice. */
-  readonly watchers: Map<string, RemoteWatcher[]> = new Map();
-  readonly spawns: Map<string, PendingSpawn> = new Map();
+  readonly watchers: RemoteWatchers = new RemoteWatchers();
+  /** By the index of the reference. */
+  readonly spawns: Map<number, PendingSpawn> = new Map();
 
   constructor(node: Atom) {
     this.node = node;
   }
 
-  /** Writes the signal now, or when the connection is up. False: there is neither. */
+  /** Writes the signal now, or when the connection is up. False: there is neither, or too many wait for it. */
   signal(signal: Signal): boolean {
     if (this.channel !== undefined) signal(this.channel);
-    else if (this.pending !== undefined) {
-      if (this.pending.length < MAX_PENDING_SIGNALS) this.pending.push(signal);
-    } else return false;
+    else if (this.pending !== undefined && this.pending.length < MAX_PENDING_SIGNALS)
+      this.pending.push(signal);
+    else return false;
     return true;
   }
 }

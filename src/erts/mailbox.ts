@@ -28,9 +28,12 @@ export class Mailbox {
     return message;
   }
 
-  /** What `match` made of the oldest message for which it gave a value; that message is taken out. */
-  take<T>(match: (message: Term) => T | undefined): T | undefined {
-    for (let i = this.#head; i < this.#queue.length; i++) {
+  /**
+   * What `match` made of the oldest message for which it gave a value; that message is taken out. The first `skip`
+   * messages are not looked at.
+   */
+  take<T>(match: (message: Term) => T | undefined, skip = 0): T | undefined {
+    for (let i = this.#head + skip; i < this.#queue.length; i++) {
       const value = match(this.#queue[i] as Term);
       if (value !== undefined) {
         if (i === this.#head) this.shift();

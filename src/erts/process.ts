@@ -92,18 +92,19 @@ export class Process {
   readonly links: Set<Process> = new Set();
   /** @internal */
   readonly remoteLinks: Set<RemoteLink> = new Set();
-  /** Monitors that this process holds, by reference key. @internal */
-  readonly monitors: Map<string, Monitor> = new Map();
+  /** Monitors that this process holds, by the index of the reference. @internal */
+  readonly monitors: Map<number, Monitor> = new Map();
   /** Local monitors on this process. @internal */
-  readonly watchers: Map<string, { readonly watcher: Process; readonly monitor: Monitor }> = new Map();
+  readonly watchers: Map<number, { readonly watcher: Process; readonly monitor: Monitor }> = new Map();
   /** Remote monitors on this process. @internal */
   readonly remoteWatchers: Set<import('./dist_entry.js').RemoteWatcher> = new Set();
   /** @internal */
-  readonly aliases: Set<string> = new Set();
+  readonly aliases: Set<number> = new Set();
   /** @internal */
   unlinkCounter = 0n;
   readonly #timers = new Set<unknown>();
-  readonly #abort = new AbortController();
+  /** Made when somebody asks for the signal: most processes end without. */
+  #abort: AbortController | undefined;
   #dropped: Set<string> | undefined;
   #waiter: Waiter | undefined;
   #exitReason: Term | undefined;
@@ -132,6 +133,8 @@ export class Process {
 
   /** Aborted when this process exits. */
   get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (!this.alive) this.#abort.abort();
     return this.#abort.signal;
   }
 
@@ -169,18 +172,27 @@ export class Process {
 
   /** The next message in order of arrival; undefined after `timeoutMs`. */
   async next(timeoutMs?: number): Promise<Term | undefined> {
-    return this.poll() ?? (this.#wait(undefined, timeoutMs) as Promise<Term | undefined>);
+    const message = this.poll();
+    if (message === undefined) return this.#wait(undefined, timeoutMs) as Promise<Term | undefined>;
+    if (this.system.spent()) await this.yield();
+    return message;
   }
 
   /**
    * Selective receive: what `match` makes of the first message for which it gives a value; all others stay.
-   * Undefined after `timeoutMs`. `match` must not have side effects on other processes.
+   * Undefined after `timeoutMs`. `match` must not have side effects on other processes. The first `skip` messages
+   * are not looked at: those that came before what is waited for was asked for.
    */
-  async receive<T>(match: (message: Term) => T | undefined, timeoutMs?: number): Promise<T | undefined> {
+  async receive<T>(
+    match: (message: Term) => T | undefined,
+    timeoutMs?: number,
+    skip = 0,
+  ): Promise<T | undefined> {
     this.#check();
-    const value = this.mailbox.take(match);
+    const value = this.mailbox.take(match, skip);
     if (value !== undefined) {
       this.#reduce();
+      if (this.system.spent()) await this.yield();
       return value;
     }
     return this.#wait(match, timeoutMs) as Promise<T | undefined>;
@@ -478,9 +490,9 @@ export class Process {
     for (const timer of this.#timers) this.system.clock.clearTimeout(timer);
     this.#timers.clear();
     const waiter = this.#waiter;
-    signal.processEnded(this, reason);
+    this.system.propagate(() => signal.processEnded(this, reason));
     this.mailbox.clear();
-    this.#abort.abort();
+    this.#abort?.abort();
     if (waiter !== undefined) this.#endWait(waiter, () => waiter.reject(new Exit(reason)));
   }
 

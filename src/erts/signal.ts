@@ -53,15 +53,14 @@ export function link(self: Process, to: Pid): void {
     return;
   }
   const entry = system.connectedEntry(to.node);
-  if (entry === undefined) {
-    self.exitArrived(to, NOCONNECTION, 'link');
-    return;
-  }
-  const known = entry.links.get(linkKey(self, to));
+  const known = entry?.links.get(linkKey(self, to));
   if (known?.active === true) return;
-  if (known !== undefined) known.active = true;
-  else addRemoteLink(entry, self, to);
-  entry.signal((channel) => channel.link(self.pid, to));
+  if (entry?.signal((channel) => channel.link(self.pid, to)) !== true) {
+    self.exitArrived(to, NOCONNECTION, 'link');
+  } else if (known !== undefined) {
+    known.active = true; // an unlink that is not acknowledged yet is forgotten
+    known.unlinkId = 0n;
+  } else addRemoteLink(entry, self, to);
 }
 
 export function unlink(self: Process, from: Pid): void {
@@ -74,9 +73,9 @@ export function unlink(self: Process, from: Pid): void {
     }
     return;
   }
-  const entry = system.distEntry(from.node);
-  const known = entry.links.get(linkKey(self, from));
-  if (known === undefined || !known.active) return;
+  const entry = system.findEntry(from.node);
+  const known = entry?.links.get(linkKey(self, from));
+  if (entry === undefined || known === undefined || !known.active) return;
   known.active = false;
   known.unlinkId = ++self.unlinkCounter;
   const id = known.unlinkId;
@@ -92,43 +91,46 @@ export function monitor(
   const system = self.system;
   const ref = system.ids.reference();
   if (alias !== undefined) system.addAlias(self, ref, alias);
+  const index = system.ids.indexOfRef(ref);
   const item = target instanceof Atom ? tuple(target, system.node) : target;
-  const node = item instanceof Pid ? item.node : (item.elements[1] as Atom);
+  const node = nodeOfItem(item);
   const watched = item instanceof Pid ? item : (item.elements[0] as Atom);
   if (node === system.node) {
     const other = watched instanceof Pid ? system.process(watched) : system.registered.whereis(watched);
     const held: Monitor = { ref, item, target: other ?? watched, tag, alias };
     if (other === undefined) down(self, held, NOPROC);
     else {
-      self.monitors.set(ref.key, held);
-      other.watchers.set(ref.key, { watcher: self, monitor: held });
+      self.monitors.set(index, held);
+      other.watchers.set(index, { watcher: self, monitor: held });
     }
     return ref;
   }
   const held: Monitor = { ref, item, target: watched, tag, alias };
   const entry = system.connectedEntry(node);
-  if (entry === undefined) down(self, held, NOCONNECTION);
-  else {
-    self.monitors.set(ref.key, held);
-    entry.monitors.set(ref.key, self);
-    entry.signal((channel) => channel.monitor(self.pid, watched, ref));
+  if (entry?.signal((channel) => channel.monitor(self.pid, watched, ref)) !== true) {
+    down(self, held, NOCONNECTION);
+  } else {
+    self.monitors.set(index, held);
+    entry.monitors.set(index, self);
   }
   return ref;
 }
 
 export function demonitor(self: Process, ref: Reference): void {
-  const held = self.monitors.get(ref.key);
+  const { system } = self;
+  const index = system.ids.indexOfRef(ref);
+  const held = self.monitors.get(index);
   if (held === undefined) return;
-  self.monitors.delete(ref.key);
-  if (held.alias === 'demonitor' || held.alias === 'reply_demonitor') self.system.removeAlias(self, ref);
+  self.monitors.delete(index);
+  if (held.alias === 'demonitor' || held.alias === 'reply_demonitor') system.removeAlias(self, ref);
   const { target } = held;
   if (!(target instanceof Pid) && !(target instanceof Atom)) {
-    target.watchers.delete(ref.key);
+    target.watchers.delete(index);
     return;
   }
-  const entry = self.system.distEntry(nodeOfItem(held.item));
-  entry.monitors.delete(ref.key);
-  entry.signal((channel) => channel.demonitor(self.pid, target, ref));
+  const entry = system.findEntry(nodeOfItem(held.item));
+  entry?.monitors.delete(index);
+  entry?.signal((channel) => channel.demonitor(self.pid, target, ref));
 }
 
 export function exit2(system: System, from: Pid, to: Pid, reason: Term): void {
@@ -176,9 +178,10 @@ function spawnHere(pending: PendingSpawn, module: Atom, fun: Atom, args: readonl
     ...(pending.link ? { link: self } : {}),
   });
   if (pending.monitor) {
+    const index = self.system.ids.indexOfRef(ref);
     const held: Monitor = { ref, item: child.pid, target: child, tag: DOWN, alias: undefined };
-    self.monitors.set(ref.key, held);
-    child.watchers.set(ref.key, { watcher: self, monitor: held });
+    self.monitors.set(index, held);
+    child.watchers.set(index, { watcher: self, monitor: held });
   }
   tellSpawn(pending, child.pid);
 }
@@ -194,12 +197,16 @@ function spawnThere(
   const options: Term[] = [...other];
   if (pending.link) options.push(LINK);
   if (pending.monitor) options.push(MONITOR);
-  entry.spawns.set(ref.key, pending);
+  const index = self.system.ids.indexOfRef(ref);
+  entry.spawns.set(index, pending);
   const leader = self.groupLeader ?? self.system.whereis(USER)?.pid ?? self.pid;
-  entry.signal((channel) => {
+  const sent = entry.signal((channel) => {
     if ((channel.flags & SPAWN_FLAG) !== 0n) channel.spawnRequest(ref, self.pid, leader, mfa, args, options);
-    else if (entry.spawns.delete(ref.key)) tellSpawn(pending, NOTSUP);
+    else if (entry.spawns.delete(index)) tellSpawn(pending, NOTSUP);
   });
+  if (sent) return;
+  entry.spawns.delete(index);
+  tellSpawn(pending, NOCONNECTION);
 }
 
 /** The message that tells the requester what became of its request, if it wants to know. */
@@ -212,7 +219,7 @@ function tellSpawn(pending: PendingSpawn, result: Pid | Atom): void {
 
 /** `spawn_request_abandon/1`: a child that still comes is dismissed. False if the answer has come already. */
 export function abandonSpawn(self: Process, node: Atom, ref: Reference): boolean {
-  const pending = self.system.distEntry(node).spawns.get(ref.key);
+  const pending = self.system.findEntry(node)?.spawns.get(self.system.ids.indexOfRef(ref));
   if (pending?.requester !== self) return false;
   pending.abandoned = true;
   return true;
@@ -228,20 +235,20 @@ export function processEnded(self: Process, reason: Term): void {
   }
   self.links.clear();
   for (const known of self.remoteLinks) {
-    const entry = system.distEntry(known.remote.node);
-    entry.links.delete(linkKey(self, known.remote));
-    if (known.active) entry.signal((channel) => sendExit(channel, self.pid, known.remote, reason));
+    const entry = system.findEntry(known.remote.node);
+    entry?.links.delete(linkKey(self, known.remote));
+    if (known.active) entry?.signal((channel) => sendExit(channel, self.pid, known.remote, reason));
   }
   self.remoteLinks.clear();
   for (const { watcher, monitor: held } of self.watchers.values()) {
-    watcher.monitors.delete(held.ref.key);
+    watcher.monitors.delete(system.ids.indexOfRef(held.ref));
     down(watcher, held, reason);
   }
   self.watchers.clear();
   for (const known of self.remoteWatchers) {
-    const entry = system.distEntry(known.watcher.node);
-    removeWatcher(entry, known);
-    entry.signal((channel) => channel.monitorExit(known.watched, known.watcher, known.ref, reason));
+    const entry = system.findEntry(known.watcher.node);
+    entry?.watchers.delete(known);
+    entry?.signal((channel) => channel.monitorExit(known.watched, known.watcher, known.ref, reason));
   }
   self.remoteWatchers.clear();
   for (const held of [...self.monitors.values()]) demonitor(self, held.ref);
@@ -276,13 +283,6 @@ function addRemoteLink(entry: DistEntry, local: Process, remote: Pid): void {
 function removeRemoteLink(entry: DistEntry, known: RemoteLink): void {
   entry.links.delete(linkKey(known.local, known.remote));
   known.local.remoteLinks.delete(known);
-}
-
-function removeWatcher(entry: DistEntry, known: RemoteWatcher): void {
-  const key = known.ref.key;
-  const left = entry.watchers.get(key)?.filter((other) => other !== known) ?? [];
-  if (left.length > 0) entry.watchers.set(key, left);
-  else entry.watchers.delete(key);
 }
 
 // --- from a connection --------------------------------------------------------------------------------------
@@ -341,27 +341,26 @@ export function monitorArrived(
   }
   const entry = system.distEntry(watcher.node);
   const known: RemoteWatcher = { local, watched, watcher, ref };
-  const same = entry.watchers.get(ref.key);
-  if (same === undefined) entry.watchers.set(ref.key, [known]);
-  else same.push(known);
+  entry.watchers.add(known);
   local.remoteWatchers.add(known);
 }
 
 export function demonitorArrived(system: System, watcher: Pid, ref: Reference): void {
-  const entry = system.distEntry(watcher.node);
-  const known = entry.watchers.get(ref.key)?.[0];
+  const watchers = system.findEntry(watcher.node)?.watchers;
+  const known = watchers?.find(ref);
   if (known === undefined) return;
   known.local.remoteWatchers.delete(known);
-  removeWatcher(entry, known);
+  watchers?.delete(known);
 }
 
 export function monitorExitArrived(system: System, from: Atom, ref: Reference, reason: Term): void {
-  const entry = system.distEntry(from);
-  const watcher = entry.monitors.get(ref.key);
-  entry.monitors.delete(ref.key);
-  const held = watcher?.monitors.get(ref.key);
+  const monitors = system.findEntry(from)?.monitors;
+  const index = system.ids.indexOfRef(ref);
+  const watcher = monitors?.get(index);
+  monitors?.delete(index);
+  const held = watcher?.monitors.get(index);
   if (watcher === undefined || held === undefined) return;
-  watcher.monitors.delete(ref.key);
+  watcher.monitors.delete(index);
   down(watcher, held, reason);
 }
 
@@ -443,8 +442,9 @@ export function spawnReplyArrived(
   result: Pid | Atom,
 ): void {
   const entry = system.distEntry(from);
-  const known = entry.spawns.get(ref.key);
-  entry.spawns.delete(ref.key);
+  const index = system.ids.indexOfRef(ref);
+  const known = entry.spawns.get(index);
+  entry.spawns.delete(index);
   if (known === undefined) return;
   const { requester } = known;
   if (!requester.alive || known.abandoned) {
@@ -454,8 +454,8 @@ export function spawnReplyArrived(
   if (result instanceof Pid) {
     if ((flags & 1) !== 0) addRemoteLink(entry, requester, result);
     if ((flags & 2) !== 0) {
-      requester.monitors.set(ref.key, { ref, item: result, target: result, tag: DOWN, alias: undefined });
-      entry.monitors.set(ref.key, requester);
+      requester.monitors.set(index, { ref, item: result, target: result, tag: DOWN, alias: undefined });
+      entry.monitors.set(index, requester);
     }
   }
   tellSpawn(known, result);
@@ -481,10 +481,7 @@ export function connectionLost(entry: DistEntry): void {
     watcher.monitors.delete(key);
     if (held !== undefined) down(watcher, held, NOCONNECTION);
   }
-  for (const known of entry.watchers.values()) {
-    for (const one of known) one.local.remoteWatchers.delete(one);
-  }
-  entry.watchers.clear();
+  for (const known of entry.watchers.takeAll()) known.local.remoteWatchers.delete(known);
   for (const [key, known] of [...entry.spawns]) {
     entry.spawns.delete(key);
     tellSpawn(known, NOCONNECTION);

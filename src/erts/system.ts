@@ -2,7 +2,7 @@
 //
 // Nothing here knows of sockets or bytes: a signal to a remote process goes to a `DistEntry`, whose connection
 // `dist/channel` implements; whether to dial is `connector`'s decision.
-import { ErlangError } from '../errors.js';
+import { ErlangError, Exit } from '../errors.js';
 import { Atom, atom } from '../terms/atom.js';
 import { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
@@ -62,9 +62,12 @@ export class System {
   reductions = 0;
   /** More processes are not started: a peer's spawn request is answered `system_limit`. */
   readonly processLimit: number;
-  readonly #processes = new Map<string, Process>();
-  readonly #aliases = new Map<string, { readonly process: Process; readonly mode: AliasMode }>();
+  /** By the index of the pid. */
+  readonly #processes = new Map<number, Process>();
+  /** By the index of the reference. */
+  readonly #aliases = new Map<number, { readonly process: Process; readonly mode: AliasMode }>();
   readonly #entries = new Map<Atom, DistEntry>();
+  #propagating: (() => void)[] | undefined;
   #work = 0;
   #turnBegan = 0;
   #delayed: (() => void)[] | undefined;
@@ -85,10 +88,13 @@ export class System {
     if (this.#processes.size >= this.processLimit) {
       throw new ErlangError(atom('system_limit'), [], `${this.processLimit} processes are the limit`);
     }
+    if (options.link?.alive === false)
+      throw new Exit(options.link.exitReason ?? [], 'this process has ended');
     const process = new Process(this, this.ids.pid(), options);
-    this.#processes.set(process.pid.key, process);
+    const index = this.ids.indexOfPid(process.pid);
+    this.#processes.set(index, process);
     if (options.name !== undefined && !this.registered.register(options.name, process)) {
-      this.#processes.delete(process.pid.key);
+      this.#processes.delete(index);
       throw new ErlangError(atom('badarg'), [], `the name ${options.name.name} is taken`);
     }
     if (options.link !== undefined) signal.link(options.link, process.pid);
@@ -98,7 +104,7 @@ export class System {
 
   /** The living local process of that pid. */
   process(pid: Pid): Process | undefined {
-    return this.#processes.get(pid.key);
+    return this.#processes.get(this.ids.indexOfPid(pid));
   }
 
   /** The living local process of that name. */
@@ -116,10 +122,28 @@ export class System {
 
   /** @internal */
   forget(process: Process): void {
-    this.#processes.delete(process.pid.key);
+    this.#processes.delete(this.ids.indexOfPid(process.pid));
     if (process.registeredName !== undefined) this.registered.unregister(process.registeredName);
-    for (const key of process.aliases) this.#aliases.delete(key);
+    for (const index of process.aliases) this.#aliases.delete(index);
     process.aliases.clear();
+  }
+
+  /**
+   * Runs `deliver` after what is being delivered: a chain of linked processes ends one after the other, not one
+   * inside the other. All of it is done when the outermost call returns. @internal
+   */
+  propagate(deliver: () => void): void {
+    if (this.#propagating !== undefined) {
+      this.#propagating.push(deliver);
+      return;
+    }
+    const queue = [deliver];
+    this.#propagating = queue;
+    try {
+      for (let i = 0; i < queue.length; i++) queue[i]?.();
+    } finally {
+      this.#propagating = undefined;
+    }
   }
 
   /** Runs `wake` now, or after the sockets had their turn when much was done already. @internal */
@@ -192,7 +216,7 @@ export class System {
 
   /** A message to one of our aliases; inactive ones drop it. @internal */
   aliasArrived(alias: Reference, message: Term): void {
-    const known = this.#aliases.get(alias.key);
+    const known = this.#aliases.get(this.ids.indexOfRef(alias));
     if (known === undefined) return;
     if (known.mode === 'reply_demonitor') signal.demonitor(known.process, alias);
     known.process.deliver(message);
@@ -200,19 +224,21 @@ export class System {
 
   /** The process whose active alias that is. */
   aliasOwner(alias: Reference): Process | undefined {
-    return this.#aliases.get(alias.key)?.process;
+    return this.#aliases.get(this.ids.indexOfRef(alias))?.process;
   }
 
   /** @internal */
   addAlias(process: Process, ref: Reference, mode: AliasMode): void {
-    this.#aliases.set(ref.key, { process, mode });
-    process.aliases.add(ref.key);
+    const index = this.ids.indexOfRef(ref);
+    this.#aliases.set(index, { process, mode });
+    process.aliases.add(index);
   }
 
   /** @internal */
   removeAlias(process: Process, ref: Reference): void {
-    this.#aliases.delete(ref.key);
-    process.aliases.delete(ref.key);
+    const index = this.ids.indexOfRef(ref);
+    if (!process.aliases.delete(index)) return;
+    this.#aliases.delete(index);
   }
 
   // --- remote nodes ------------------------------------------------------------------------------------------
@@ -227,6 +253,11 @@ export class System {
     return entry;
   }
 
+  /** What is known of a node, if anything is. */
+  findEntry(node: Atom): DistEntry | undefined {
+    return this.#entries.get(node);
+  }
+
   /** The entry of a node that is connected or being connected now; undefined if it cannot be. */
   connectedEntry(node: Atom): DistEntry | undefined {
     const entry = this.distEntry(node);
@@ -234,7 +265,14 @@ export class System {
     entry.pending = [];
     if (this.connector(entry)) return entry;
     entry.pending = undefined;
+    this.#forgetEntry(entry);
     return undefined;
+  }
+
+  /** Nodes that are not connected are not remembered: peers name as many as they like. */
+  #forgetEntry(entry: DistEntry): void {
+    if (entry.channel !== undefined || entry.pending !== undefined) return;
+    if (this.#entries.get(entry.node) === entry) this.#entries.delete(entry.node);
   }
 
   /** The live connections. */
@@ -270,10 +308,11 @@ export class System {
 
   /** Dialling failed: what waited is lost, links and monitors end with `noconnection`. */
   connectionFailed(node: Atom): void {
-    const entry = this.distEntry(node);
-    if (entry.channel !== undefined || entry.pending === undefined) return;
+    const entry = this.findEntry(node);
+    if (entry === undefined || entry.channel !== undefined || entry.pending === undefined) return;
     entry.pending = undefined;
     signal.connectionLost(entry);
+    this.#forgetEntry(entry);
   }
 
   /** A connection is gone: exits and DOWNs first, then nodedown. A connection that is not the node's current one is ignored. */
@@ -283,6 +322,7 @@ export class System {
     entry.channel = undefined;
     signal.connectionLost(entry);
     this.#tell({ type: 'down', node: channel.node, channel, reason });
+    this.#forgetEntry(entry);
   }
 
   #tell(event: NodeEvent): void {

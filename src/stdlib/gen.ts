@@ -10,6 +10,7 @@ import { NOCONNECTION, NOPROC, type Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { Atom, atom } from '../terms/atom.js';
 import { ImproperList } from '../terms/list.js';
+import { equals } from '../terms/order.js';
 import { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
@@ -122,7 +123,9 @@ export async function callAs(
   const target = whereisServer(self.system, server);
   if (target === undefined) return { error: NOPROC };
   if (target instanceof Pid && target.key === self.pid.key) return { error: CALLING_SELF };
-  return receiveResponse(self, post(self, label, target, request), timeoutMs);
+  // what waits already cannot be the answer: a server with many messages waiting calls as fast as an idle one
+  const skip = self.mailbox.size;
+  return responseWithin(self, post(self, label, target, request), timeoutMs, skip);
 }
 
 /**
@@ -153,20 +156,27 @@ function post(self: Process, label: Term, target: Pid | Atom | Tuple, request: T
 function hasAlias(system: System, target: ServerRef): boolean {
   const node = system.nodeOf(target);
   if (node === system.node) return true;
-  const channel = system.distEntry(node).channel;
+  const channel = system.findEntry(node)?.channel;
   return channel === undefined || (channel.flags & ALIAS_FLAG) !== 0n;
 }
 
 /** Waits for the answer of a request; after `timeoutMs` gives it up: a later answer is dropped. */
-export async function receiveResponse(
+export function receiveResponse(
   self: Process,
   id: RequestId,
   timeoutMs: number = DEFAULT_TIMEOUT_MS,
 ): Promise<Response> {
-  const response = await self.receive(
-    (message) => responseIn(self, message, id),
-    Number.isFinite(timeoutMs) ? timeoutMs : undefined,
-  );
+  return responseWithin(self, id, timeoutMs, 0);
+}
+
+async function responseWithin(
+  self: Process,
+  id: RequestId,
+  timeoutMs: number,
+  skip: number,
+): Promise<Response> {
+  const limit = Number.isFinite(timeoutMs) ? timeoutMs : undefined;
+  const response = await self.receive((message) => responseIn(self, message, id), limit, skip);
   if (response === undefined) {
     abandon(self, id);
     return { timeout: true };
@@ -190,7 +200,7 @@ export function abandon(self: Process, id: RequestId): void {
 
 function responseIn(self: Process, message: Term, id: RequestId): Response | undefined {
   const ref = responseRef(message);
-  if (ref === undefined || ref.key !== id.ref.key) return undefined;
+  if (ref === undefined || !equals(ref, id.ref)) return undefined;
   const { elements } = message as Tuple;
   if (elements.length === 2) return { reply: elements[1] as Term };
   const reason = elements[4] as Term;
