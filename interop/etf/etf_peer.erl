@@ -2,7 +2,7 @@
 %% A request is {Function, Args}, the answer {ok, Result} or {error, Reason}; what is tested travels as binaries.
 -module(etf_peer).
 -export([start/0]).
--export([release/0, random/2, check/1, echo/2, call_funs/1, sort/2, keys/1, show/2, read/1, evaluate/1]).
+-export([release/0, random/2, check/1, echo/2, call_funs/1, sort/1, keys/1, show/2, read/1, evaluate/1]).
 
 start() ->
     Port = open_port({fd, 0, 1}, [{packet, 4}, binary, eof]),
@@ -54,14 +54,10 @@ echo(Encodings, Options) ->
 call_funs(Binaries) ->
     [(binary_to_term(B))(1) || B <- Binaries].
 
-%% The numbers (from 0) of the terms in the order of lists:sort/1, and of maps' keys.
-sort(Binaries, Order) ->
+%% The numbers (from 0) of the terms in the order of lists:sort/1.
+sort(Binaries) ->
     Numbered = lists:zip([binary_to_term(B) || B <- Binaries], lists:seq(0, length(Binaries) - 1)),
-    Sorted = case Order of
-                 sort -> lists:sort(fun({A, _}, {B, _}) -> A =< B end, Numbered);
-                 keys -> Numbered
-             end,
-    [I || {_, I} <- Sorted].
+    [I || {_, I} <- lists:sort(fun({A, _}, {B, _}) -> A =< B end, Numbered)].
 
 %% What term_to_binary(_, [deterministic]) writes for maps with these keys.
 keys(Binaries) ->

@@ -65,7 +65,7 @@ export class EtfPeer {
       const { resolve, reject } = this.#waiting.shift() as Waiting;
       const answer = decode(packet);
       if (answer instanceof Tuple && answer.elements[0] === OK) resolve(answer.elements[1] as Term);
-      else reject(new Error(`erl answered ${format(answer, 2000)}`));
+      else reject(new Error(`erl answered ${format(answer, 500)}`));
     }
   }
 }

@@ -131,7 +131,8 @@ function mapsInside(map: TermMap): TermMap[] {
   return found;
 }
 
-function partsOf(term: Exclude<Term, TermMap>): readonly Term[] {
+/** The terms directly inside; a map has its own ways to give them. */
+export function partsOf(term: Exclude<Term, TermMap>): readonly Term[] {
   if (term instanceof Tuple) return term.elements;
   if (Array.isArray(term)) return term;
   if (term instanceof ImproperList) return [...term.items, term.tail];

@@ -20,6 +20,10 @@ export interface TermKinds {
   readonly records?: boolean;
   /** Local funs, which only a module's node can read. */
   readonly funs?: boolean;
+  /** -0.0, which is 0.0 before OTP 27. */
+  readonly negativeZero?: boolean;
+  /** Pids, references and ports at all. */
+  readonly identifiers?: boolean;
 }
 
 const EDGES: readonly bigint[] = [7n, 8n, 15n, 16n, 31n, 32n, 53n, 63n, 64n, 2032n, 2040n].flatMap((bits) =>
@@ -39,6 +43,10 @@ const floats: fc.Arbitrary<Term> = fc
     fc.constantFrom(0, -0, 1, 1e5, 1e15, 1e16, 1e22, 5e-324, 1.7976931348623157e308),
   )
   .map((value) => new Float(value));
+
+function positive(term: Term): Term {
+  return term instanceof Float && term.value === 0 ? new Float(0) : term;
+}
 
 const character = fc.oneof(
   fc.integer({ min: 0, max: 127 }),
@@ -62,7 +70,7 @@ const nodes = fc.constantFrom('a@b', 'abc@127.0.0.1', 'ü@host', `${'n'.repeat(2
 });
 const u32 = fc.oneof(fc.nat(7), fc.integer({ min: 0, max: 0xffffffff }));
 
-function identifiers(narrow: boolean): fc.Arbitrary<Term> {
+function ids(narrow: boolean): fc.Arbitrary<Term> {
   const below = (bits: number): fc.Arbitrary<number> => u32.map((n) => (narrow ? n % 2 ** bits : n));
   return fc.oneof(
     fc.tuple(nodes, below(15), below(13), u32).map(([node, n, s, c]) => new Pid(node, n, s, c)),
@@ -90,7 +98,7 @@ const exports_ = fc
 
 /** Random terms. */
 export function arbitraryTerm(kinds: TermKinds = {}): fc.Arbitrary<Term> {
-  const { narrow = false, records = true, funs = true } = kinds;
+  const { narrow = false, records = true, funs = true, identifiers = true, negativeZero = true } = kinds;
   const options = { maxDepth: 5, depthSize: 'medium' } as const;
   const { term } = fc.letrec<{ term: Term; items: readonly Term[] }>((tie) => {
     const items = fc.array(tie('term'), { maxLength: 5 });
@@ -110,11 +118,11 @@ export function arbitraryTerm(kinds: TermKinds = {}): fc.Arbitrary<Term> {
       term: fc.oneof(
         options,
         integers,
-        floats,
+        negativeZero ? floats : floats.map(positive),
         atoms,
         bytes,
         bitstrings,
-        identifiers(narrow),
+        identifiers ? ids(narrow) : atoms,
         exports_,
         fc.array(fc.nat(255), { maxLength: 20 }),
         ...containers,
