@@ -20,6 +20,7 @@ import { LocalTerm } from '../src/terms/record.js';
 import type { Term } from '../src/terms/term.js';
 import { Tuple, tuple } from '../src/terms/tuple.js';
 import { arbitraryTerm } from '../test/support/arbitrary_term.js';
+import type { Cluster } from './cluster.js';
 import { EtfPeer } from './etf/peer.js';
 import { check, type Suite, same } from './suite.js';
 
