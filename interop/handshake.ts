@@ -46,20 +46,16 @@ async function hidden(cluster: Cluster): Promise<void> {
   same(nodes(other, 'hidden'), ERL, 'the hidden nodes of the other');
 }
 
-/** `-sname undefined`: they ask us for a name, and get the same again with the next creation. */
+/** `-name undefined@Host`: they ask us for a name, and get the same again with the next creation. */
 async function weNameThem(cluster: Cluster): Promise<void> {
   await using network = await Network.open(cluster);
-  const ts = await network.node('ts@localhost', { nameMode: 'shortnames' });
+  const ts = await network.node('ts@127.0.0.1');
   const names: string[] = [];
   for (let i = 0; i < 2; i++) {
-    const erl = network.cluster.run('erl undefined', [
-      `${cluster.release.bin}/erl`,
-      ...['-noinput', '-start_epmd', 'false', '-sname', 'undefined@localhost', '-setcookie', cluster.cookie],
-      ...['-eval', `io:format("P: ~p ~p~n", [net_kernel:connect_node('ts@localhost'), node()]).`],
-    ]);
-    const [connected, name = ''] = (await printed(erl)).split(' ');
-    same(connected ?? '', 'true', `the attempt of ${name}`);
-    check(/^'[0-9A-Z]+@localhost'$/.test(name), `it is called ${name}`);
+    const erl = network.erl('undefined@127.0.0.1', `P({net_kernel:connect_node(${TS}), node()})`);
+    const [, connected, name = ''] = /^\{(\w+),(.*)\}$/.exec(await printed(erl)) ?? [];
+    same(connected ?? '', 'true', 'its attempt');
+    check(/^'[0-9A-Z]+@127\.0\.0\.1'$/.test(name), `it is called ${name}`);
     same(`'${nodes(ts, 'hidden')}'`, name, 'our hidden nodes');
     names.push(name);
     await erl.kill();
@@ -68,7 +64,7 @@ async function weNameThem(cluster: Cluster): Promise<void> {
   same(names[1] ?? '', names[0] ?? '', 'the second name');
 }
 
-/** `-sname undefined` of ours: they give us a name. */
+/** The same of ours: they give us a name. */
 async function theyNameUs(cluster: Cluster): Promise<void> {
   await using network = await Network.open(cluster);
   const erl = await erlUp(

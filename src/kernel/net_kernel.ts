@@ -372,6 +372,11 @@ export class NetKernel {
       for (const resolve of known.waiting) resolve(true);
       return;
     }
+    // whoever waited for the peer's attempt gets one of our own
+    if (attempt.by === 'peer' && known.waiting.length > 0 && this.#mayDial(node)) {
+      void this.#dial(node, known.waiting);
+      return;
+    }
     this.#connections.delete(node);
     this.#names.release(node);
     this.system.connectionFailed(node);

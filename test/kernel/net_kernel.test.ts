@@ -234,6 +234,18 @@ test('refused with nok, a node waits for the connection of the other, and gives 
   await peer.close();
 });
 
+test('a request that waits for the attempt of the peer makes its own when that comes to nothing', async () => {
+  await using net = new Net();
+  const [a, b] = [await net.start('a'), await net.start('b')];
+  const half = await connect('127.0.0.1', a.listener.port);
+  half.send(encodeName({ flags: DEFAULT_DFLAGS, creation: 1, name: 'b@127.0.0.1' }));
+  assert.deepEqual(decodeStatus(await half.recv()), { status: 'ok' });
+  const waiting = a.netKernel.connectNode(b.name);
+  half.close();
+  assert.equal(await waiting, true);
+  assert.deepEqual(a.netKernel.nodes(), [b.name]);
+});
+
 test('a second attempt while one replaces the connection ends without an answer', async () => {
   await using net = new Net();
   const [a, b] = [await net.start('a'), await net.start('b')];
