@@ -33,7 +33,7 @@ const LIMITS: ReadLimits & WriteLimits = {
   busyLimit: 2 ** 20,
   hardLimit: 2 ** 26,
 };
-/** How long what was written may still take to leave after an orderly close. */
+/** How long the peer may take to read the rest and close, after we closed in good order. */
 const LINGER_MS = 1000;
 /** Ticks are answered at most so often. */
 const ANSWER_GAP_MS = 200;
@@ -153,9 +153,9 @@ export class Channel implements DistChannel {
     }
     this.#writer.finish();
     socket.end();
+    // goes on reading until the peer closes: to close with bytes unread would take back what it has not read yet
     socket.resume();
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.once('finish', () => socket.destroy());
     socket.once('close', () => clearTimeout(timer));
   }
 
@@ -217,7 +217,7 @@ export class Channel implements DistChannel {
     this.#silentIntervals = silent ? this.#silentIntervals + 1 : 0;
     if (this.#silentIntervals >= this.#tickIntensity) {
       const seconds = (this.#tickIntervalMs * this.#tickIntensity) / 1000;
-      this.close(NET_TICK_TIMEOUT, `not responding: no tick for ${seconds} s`);
+      this.close(NET_TICK_TIMEOUT, `no tick for ${seconds} s`);
       return;
     }
     const idle = written === this.#lastWritten || (!this.visible && silent);
@@ -303,7 +303,9 @@ export class Channel implements DistChannel {
     options: readonly Term[],
   ): void {
     if (this.#can.spawn) {
-      this.#write(from, control.spawnRequest(ref, from, leader, mfa, args.length, options), args);
+      // the leader may be of a third node, with a pid that this peer cannot read
+      const known = this.#can.v4nc || isNarrow(leader) ? leader : from;
+      this.#write(from, control.spawnRequest(ref, from, known, mfa, args.length, options), args);
     } else signal.spawnReplyArrived(this.#system, this.node, ref, 0, NOTSUP);
   }
 
@@ -329,4 +331,9 @@ export class Channel implements DistChannel {
       write(UNENCODABLE);
     }
   }
+}
+
+/** Whether a pid fits what every release reads. */
+function isNarrow(pid: Pid): boolean {
+  return pid.number < 2 ** 15 && pid.serial < 2 ** 13;
 }

@@ -358,8 +358,9 @@ export class NetKernel {
       this.#names.release(node);
       if (this.#options.autoConnect === 'once') this.#barred.add(node);
     }
-    const level = reason === NET_TICK_TIMEOUT || reason === KILLED ? 'error' : 'info';
-    this.#log(level, `node ${node.name} is down: ${text}`, node);
+    if (reason === NET_TICK_TIMEOUT) {
+      this.#log('error', `** Node ${node.name} not responding, removed: ${text}`, node);
+    } else this.#log(reason === KILLED ? 'error' : 'info', `node ${node.name} is down: ${text}`, node);
     this.system.connectionDown(channel, reason);
   }
 

@@ -64,14 +64,15 @@ export function loggedSystem(name: string, creation = 1000): { system: System; l
 
 let connections = 0;
 
-function open(
+/** A live channel of that system over that stream. */
+export function openChannel(
   system: System,
   stream: Duplex,
   node: Atom,
   creation: number,
   flags: bigint,
-  options: ChannelOptions,
-) {
+  options: ChannelOptions = {},
+): Channel {
   const visible = (flags & DFLAG_PUBLISHED) !== 0n;
   const channel = new Channel(system, stream, { node, creation, flags, visible }, ++connections, options);
   channel.onClosed = (closed, reason) => system.connectionDown(closed, reason);
@@ -89,8 +90,8 @@ export function join(
 ): { a: Channel; b: Channel; streams: [End, End] } {
   const streams = duplexPair();
   return {
-    a: open(a, streams[0], b.node, b.creation, flags, options),
-    b: open(b, streams[1], a.node, a.creation, flags, options),
+    a: openChannel(a, streams[0], b.node, b.creation, flags, options),
+    b: openChannel(b, streams[1], a.node, a.creation, flags, options),
     streams,
   };
 }
@@ -121,7 +122,7 @@ export class ScriptedPeer {
     );
     theirs.on('data', (chunk: Buffer) => reader.push(chunk));
     theirs.on('error', () => {});
-    this.channel = open(system, ours, this.node, this.creation, flags, options.channel ?? {});
+    this.channel = openChannel(system, ours, this.node, this.creation, flags, options.channel ?? {});
   }
 
   /** Sends a frame of these bytes, its length in front. */
