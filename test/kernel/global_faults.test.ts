@@ -70,7 +70,7 @@ test('a connection is lost in any step of joining and comes back: all end in syn
       );
       if (!happened) break;
       const [a, b, c] = nodes;
-      await eventually('the connection is gone', () => c.system.nodes().length === 0, 10_000);
+      // c may be back by itself already, when a signal to another node connected it
       await eventually('the others agree', () => settled([a, b]), 10_000);
       cluster.onSignal = () => {};
       cluster.join(b, c);
