@@ -1,7 +1,8 @@
 // A node of ours inside the test's own process, without services: registered with EPMD, hidden, with any set of
 // flags. For what happens on connections, where `startNode` would only be in the way.
 import { DEFAULT_DFLAGS, DFLAG_PUBLISHED } from '../src/dist/dflags.js';
-import { portPlease, type Registration, registerNode } from '../src/dist/erl_epmd.js';
+import { type Registration, registerNode } from '../src/dist/epmd_registration.js';
+import { portPlease } from '../src/dist/erl_epmd.js';
 import { connect, type Listener, listen } from '../src/dist/inet_tcp_dist.js';
 import type { Process } from '../src/erts/process.js';
 import { System } from '../src/erts/system.js';

@@ -54,7 +54,7 @@ export function nodeOptions(flags: RunFlags, config: Config, where: Surroundings
       ...defined('port', epmdPort),
     },
     ...defined('fixedPort', flags.fixedPort ?? kernel.erlEpmdNodeListenPort),
-    ...tlsOf(flags),
+    ...tlsOf(flags, log),
     ...nameFrom(flags),
     netTicktime: kernel.netTicktimeS,
     netTickintensity: kernel.netTickintensity,
@@ -72,9 +72,13 @@ function defined<K extends string, V>(key: K, value: V | undefined): { readonly 
 }
 
 /** `-proto_dist inet_tls`, with what `-ssl_dist_optfile` and `-ssl_dist_opt` say. */
-function tlsOf(flags: RunFlags): Pick<NodeOptions, 'tls'> {
+function tlsOf(flags: RunFlags, log: Log): Pick<NodeOptions, 'tls'> {
   const { sslDistOptfile: optfile, sslDistOpt: opts } = flags;
-  return flags.protoDist.endsWith('_tls') ? { tls: readTlsOptions({ optfile, opts }) } : {};
+  if (flags.protoDist.endsWith('_tls')) return { tls: readTlsOptions({ optfile, opts }) };
+  if (optfile !== undefined || opts.length > 0) {
+    log('warning', 'connections are not encrypted: options for TLS count only with -proto_dist inet_tls');
+  }
+  return {};
 }
 
 /** `-sname undefined`: the first node of `--join` gives the name. */

@@ -125,10 +125,14 @@ export async function handshakeWeStarted(io: HandshakeIo, options: WeStartedOpti
   const cookie = options.cookie(options.node);
   const ourChallenge = randomInt(2 ** 32);
   io.send(message.encodeReply(ourChallenge, message.digest(cookie, challenge.challenge)));
-  const ack = await attempt.read(
-    message.decodeAck,
-    'its challenge ack; most likely the cookies differ: start both nodes with the same cookie (its log tells)',
-  );
+  const ack = await attempt.read(message.decodeAck, 'its challenge ack').catch((error: HandshakeError) => {
+    // that is how a node refuses a digest; its own log says so
+    if (error.code !== 'closed') throw error;
+    throw attempt.failed(
+      'bad_cookie',
+      'it closed the connection when it had our digest: most likely the cookies differ; start both nodes with the same cookie',
+    );
+  });
   if (!message.sameDigest(ack, message.digest(cookie, ourChallenge))) {
     throw attempt.failed('bad_cookie', 'it does not know our cookie: start both nodes with the same cookie');
   }

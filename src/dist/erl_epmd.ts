@@ -1,4 +1,4 @@
-// The EPMD client: registers a node, looks up ports and names (OTP: erl_epmd; erl_dist_protocol "EPMD Protocol").
+// The EPMD client: registers a name, looks up ports and names (OTP: erl_epmd; erl_dist_protocol "EPMD Protocol").
 //
 //   ALIVE2_REQ  120 port:u16 type:u8 proto:u8 highest:u16 lowest:u16 nlen:u16 name elen:u16 extra
 //   answers     118 result:u8 creation:u32, or from a daemon before OTP 23: 121 result:u8 creation:u16
@@ -14,14 +14,12 @@
 // the versions and the extra field of a PORT2 answer (the package cuts the one wrongly, hides the others, and
 // refuses nodes whose lowest version is 6); NAMES answers (the package reads the node `rename2` as `2`); sockets (an
 // error of the package's own ends the process, and an answer in two pieces is two answers to it); timeouts, IPv6,
-// duplicate names, and registering again after EPMD was restarted.
+// duplicate names, and (in epmd_registration.ts) registering again after EPMD was restarted.
 import { randomInt } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import decoder from 'epmd-client/protocol/decoder.js';
 import encoder from 'epmd-client/protocol/encoder.js';
 import { EpmdError } from '../errors.js';
-import { type Log, silent } from '../erts/log.js';
-import { type Clock, realClock } from '../erts/timer.js';
 
 /** Where an EPMD is. */
 export interface EpmdAddress {
@@ -42,7 +40,6 @@ const LOWEST_VERSION = 5;
 const ALIVE2_VERSIONS = 5;
 const PORT2_LOWEST = 8;
 const TIMEOUT_MS = 10_000;
-const RETRY_MS = 2000;
 /** Ten thousand names of the greatest length are not half of it. */
 const MAX_ANSWER = 8 * 1024 * 1024;
 /** How long a name's holder may take to answer, when somebody else wants the name. */
@@ -129,128 +126,26 @@ export function isListening(address: EpmdAddress = {}): Promise<boolean> {
   });
 }
 
-export interface RegisterOptions {
-  /** The part of the node name before the `@`. */
-  readonly name: string;
-  /** Where the node listens. */
-  readonly port: number;
-  readonly epmd?: EpmdAddress;
-  readonly log?: Log;
-  readonly clock?: Clock;
-}
-
-/**
- * A node's registration. It lives as long as its connection, on which nothing is ever written again: any byte
- * would unregister the node. When EPMD goes away it is made again, every 2 s for as long as it takes; the creation
- * stays, since pids with it exist.
- */
-export class Registration {
-  /** What EPMD gave to this start of the name. */
-  readonly creation: number;
-  readonly #options: RegisterOptions;
-  readonly #log: Log;
-  readonly #clock: Clock;
-  #socket: Socket | undefined;
-  #timer: unknown;
-  #closed = false;
-  #complained: string | undefined;
-
-  /** Made by {@link registerNode}. */
-  constructor(options: RegisterOptions, socket: Socket | undefined, creation: number) {
-    this.creation = creation;
-    this.#options = options;
-    this.#log = options.log ?? silent;
-    this.#clock = options.clock ?? realClock;
-    if (socket === undefined) this.#later();
-    else this.#keep(socket);
-  }
-
-  /** Whether EPMD has the name now. */
-  get registered(): boolean {
-    return this.#socket !== undefined;
-  }
-
-  /** Gives the name back, and does not try again. */
-  close(): void {
-    this.#closed = true;
-    this.#clock.clearTimeout(this.#timer);
-    this.#socket?.destroy();
-    this.#socket = undefined;
-  }
-
-  #keep(socket: Socket): void {
-    this.#socket = socket;
-    this.#complained = undefined;
-    socket.setKeepAlive(true);
-    socket.once('close', () => {
-      this.#socket = undefined;
-      if (this.#closed) return;
-      this.#complain(
-        'closed',
-        `EPMD at ${where(this.#options.epmd)} is gone; connections stay, the name is registered again when it is back`,
-      );
-      this.#later();
-    });
-    // The daemon sends nothing; what comes anyway is dropped, so that the close is seen.
-    socket.resume();
-  }
-
-  #later(): void {
-    this.#timer = this.#clock.setTimeout(() => void this.#again(), RETRY_MS);
-  }
-
-  async #again(): Promise<void> {
-    try {
-      const { socket } = await alive(this.#options);
-      if (this.#closed) {
-        socket.destroy();
-        return;
-      }
-      this.#keep(socket);
-      this.#log(
-        'notice',
-        `registered again as ${this.#options.name} with EPMD at ${where(this.#options.epmd)}`,
-      );
-    } catch (error) {
-      if (this.#closed) return;
-      // Once per kind of failure, not every 2 s.
-      if (error instanceof EpmdError && error.code !== 'unreachable')
-        this.#complain(error.code, error.message);
-      this.#later();
-    }
-  }
-
-  #complain(code: string, text: string): void {
-    if (this.#complained === code) return;
-    this.#complained = code;
-    this.#log('warning', text, { node: this.#options.name });
-  }
-}
-
-/** Registers a node. Throws `EpmdError`: `unreachable`, `timeout`, `closed`, `bad_answer`, or `duplicate_name`. */
-export async function registerNode(options: RegisterOptions): Promise<Registration> {
-  const { socket, creation } = await alive(options);
-  return new Registration(options, socket, creation === 0 ? randomCreation() : creation);
-}
-
-/** A node with a fixed port goes on without EPMD, and registers when there is one. */
-export function registerLater(options: RegisterOptions): Registration {
-  return new Registration(options, undefined, randomCreation());
-}
-
 /** The encoded ALIVE2_REQ, with the versions that we speak. */
-function aliveRequest(options: RegisterOptions): Buffer {
-  const request = encoder.aliveRequest(options.port, options.name);
+function aliveRequest(name: string, port: number): Buffer {
+  const request = encoder.aliveRequest(port, name);
   request.writeUInt16BE(HIGHEST_VERSION, ALIVE2_VERSIONS);
   request.writeUInt16BE(LOWEST_VERSION, ALIVE2_VERSIONS + 2);
   return request;
 }
 
-async function alive(options: RegisterOptions): Promise<{ socket: Socket; creation: number }> {
-  const address = options.epmd ?? {};
+/**
+ * Registers a name: it is held for as long as the socket is open and nothing is written to it. Throws `EpmdError`:
+ * `unreachable`, `timeout`, `closed`, `bad_answer`, or `duplicate_name`, which tells who holds the name.
+ */
+export async function alive(
+  name: string,
+  port: number,
+  address: EpmdAddress,
+): Promise<{ socket: Socket; creation: number }> {
   const socket = open(address);
   try {
-    const answer = await ask(socket, aliveRequest(options), address, aliveAnswer);
+    const answer = await ask(socket, aliveRequest(name, port), address, aliveAnswer);
     if (answer.result === 0) return { socket, creation: answer.creation };
   } catch (error) {
     socket.destroy();
@@ -260,7 +155,7 @@ async function alive(options: RegisterOptions): Promise<{ socket: Socket; creati
   throw new EpmdError(
     'duplicate_name',
     where(address),
-    `the name ${options.name} is taken: EPMD at ${where(address)} has it for ${await holder(options.name, address)}; ` +
+    `the name ${name} is taken: EPMD at ${where(address)} has it for ${await holder(name, address)}; ` +
       'stop that node or choose another name',
   );
 }
@@ -405,7 +300,7 @@ function ask<T>(
 }
 
 /** `host:port` for people. */
-function where(address: EpmdAddress = {}): string {
+export function where(address: EpmdAddress = {}): string {
   const host = address.host ?? (address.family === 6 ? '::1' : '127.0.0.1');
   return `${host.includes(':') ? `[${host}]` : host}:${address.port ?? EPMD_PORT}`;
 }

@@ -5,17 +5,14 @@
 // told but never asked; and without EPMD altogether.
 import type { DistSocket } from '../dist/dist_socket.js';
 import { type Handshake, handshakeWeStarted, type WeStartedOptions } from '../dist/dist_util.js';
-import { startEpmd } from '../dist/epmd_start.js';
 import {
-  type EpmdAddress,
-  isListening,
-  portPlease,
   type RegisterOptions,
   type Registration,
-  randomCreation,
   registerLater,
   registerNode,
-} from '../dist/erl_epmd.js';
+} from '../dist/epmd_registration.js';
+import { startEpmd } from '../dist/epmd_start.js';
+import { type EpmdAddress, isListening, portPlease, randomCreation } from '../dist/erl_epmd.js';
 import * as inetTcp from '../dist/inet_tcp_dist.js';
 import * as inetTls from '../dist/inet_tls_dist.js';
 import type { Listener, ListenOptions } from '../dist/listener.js';

@@ -146,8 +146,11 @@ test('different cookies are noticed by the node that was dialled, and told to bo
     failure(result.b).message,
     /rejected: invalid challenge reply: start both nodes with the same/,
   );
-  assert.equal(failure(result.a).code, 'closed');
-  assert.match(failure(result.a).message, /most likely the cookies differ/);
+  assert.equal(failure(result.a).code, 'bad_cookie');
+  assert.match(
+    failure(result.a).message,
+    /^connection attempt to node b@h failed: .* most likely the cookies differ/,
+  );
   assert.equal(result.bIo.sent.length, 2, 'no ack was sent');
 });
 

@@ -4,7 +4,8 @@ import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type EpmdServer, type EpmdServerOptions, startEpmdServer } from '../../src/dist/epmd.js';
 import { EpmdNames } from '../../src/dist/epmd_names.js';
-import { names, registerNode } from '../../src/dist/erl_epmd.js';
+import { registerNode } from '../../src/dist/epmd_registration.js';
+import { names } from '../../src/dist/erl_epmd.js';
 
 async function epmd(t: TestContext, options: EpmdServerOptions = {}): Promise<EpmdServer> {
   const server = await startEpmdServer({ port: 0, addresses: ['127.0.0.1'], ...options });

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type EpmdOutput, epmdMain, parseEpmd } from '../../src/cli/epmd_main.js';
+import { registerNode } from '../../src/dist/epmd_registration.js';
 import { startEpmd } from '../../src/dist/epmd_start.js';
-import { isListening, kill, names, registerNode } from '../../src/dist/erl_epmd.js';
+import { isListening, kill, names } from '../../src/dist/erl_epmd.js';
 
 const LOCAL = ['127.0.0.1'];
 

@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type EpmdServer, startEpmdServer } from '../../src/dist/epmd.js';
-import {
-  dump,
-  isListening,
-  kill,
-  names,
-  portPlease,
-  type Registration,
-  registerLater,
-  registerNode,
-  stop,
-} from '../../src/dist/erl_epmd.js';
+import { type Registration, registerLater, registerNode } from '../../src/dist/epmd_registration.js';
+import { dump, isListening, kill, names, portPlease, stop } from '../../src/dist/erl_epmd.js';
 import type { Clock } from '../../src/erts/timer.js';
 import { scriptedServer } from '../support/scripted_server.js';
 
