@@ -72,6 +72,8 @@ export interface ClusterOptions {
   /** The release of the observer, and of EPMD unless that is ours. */
   readonly release: Release;
   readonly epmd?: 'otpnode' | 'beam' | 'none';
+  /** Default: one of this run. */
+  readonly cookie?: string;
 }
 
 /** Calls from one node over some time: how many were answered, refused, wrong; the longest time without an answer. */
@@ -189,7 +191,7 @@ export class Cluster {
     this.release = options.release;
     this.dir = dir;
     this.epmdPort = epmdPort;
-    this.cookie = `cookie${process.pid}`;
+    this.cookie = options.cookie ?? `cookie${process.pid}`;
     this.#observer = observer;
   }
 
@@ -298,7 +300,11 @@ export class Cluster {
     const command =
       kind === 'otpnode' ? [...words, '-config', config] : [...words, '--erl', `-config ${config}`];
     const label = kind === 'otpnode' ? `${role} (otpnode)` : `${role} (OTP ${kind.otp})`;
-    const proc = this.run(label, options.terminal === true ? inTerminal(command) : command);
+    return this.adopt(role, kind, this.run(label, options.terminal === true ? inTerminal(command) : command));
+  }
+
+  /** A process that was started otherwise plays a role. */
+  adopt(role: string, kind: Kind, proc: Proc): Peer {
     const peer = new Peer(this, role, kind, proc);
     this.#peers.set(role, peer);
     return peer;

@@ -72,6 +72,7 @@ wrap_own() { # $1 = DIR/NN, $2 = the folder of the machine's own erl
     printf '#!/bin/sh\nexec %s/%s "$@"\n' "$2" "$c" >"$1/bin/$c"
     chmod 755 "$1/bin/$c"
   done
+  ln -sf "$2/mix" "$1/bin/mix" # an Elixir script: iex -S mix finds it on PATH and reads it
 }
 
 wrap_namespace() { # $1 = DIR/NN
@@ -112,7 +113,6 @@ wrap_in_place() { # $1 = DIR/NN
       erlc|escript|epmd) run="$erts/$c" ;;
       *) run="/bin/sh $1/root/usr/lib/elixir/bin/$c" ;;
     esac
-    [ "$c" != mix ] || run="$1/bin/elixir $1/root/usr/lib/elixir/bin/mix"
     cat >"$1/bin/$c" <<WRAPPER
 #!/bin/sh
 # made by otp_matrix.sh
@@ -122,6 +122,7 @@ exec $run "\$@"
 WRAPPER
     chmod 755 "$1/bin/$c"
   done
+  ln -sf "$1/root/usr/lib/elixir/bin/mix" "$1/bin/mix"
 }
 
 # --- a tree ----------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ async function playAll(tests: readonly Test[], several: boolean): Promise<number
 
 /** Plays one test in a cluster of its own; what went wrong, or undefined. */
 async function play(test: Test): Promise<string | undefined> {
-  const { epmd, timeoutMs = TEST_TIMEOUT_MS } = test.options;
+  const { epmd, cookie, timeoutMs = TEST_TIMEOUT_MS } = test.options;
   let cluster: Cluster | undefined;
   let timer: NodeJS.Timeout | undefined;
   try {
@@ -111,6 +111,7 @@ async function play(test: Test): Promise<string | undefined> {
       Cluster.open({
         release: test.options.release ?? test.suite.release,
         ...(epmd === undefined ? {} : { epmd }),
+        ...(cookie === undefined ? {} : { cookie }),
       }),
     );
     cluster = opened;

@@ -7,6 +7,7 @@ export interface TestOptions {
   readonly epmd?: 'otpnode' | 'beam' | 'none';
   /** The observer's release; default: the release under test. */
   readonly release?: Release;
+  readonly cookie?: string;
   readonly timeoutMs?: number;
 }
 
