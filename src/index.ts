@@ -83,11 +83,12 @@ export type { ChildSpec, Strategy, SupervisorFlags } from './stdlib/supervisor.j
 export * as supervisor from './stdlib/supervisor.js';
 export * as sys from './stdlib/sys.js';
 
-// --- names and locks of the whole network, remote calls
+// --- the network: joining, names and locks, TLS, remote calls
 
 export type { CodeServer, RemoteFunction } from './kernel/code.js';
 export * as erpc from './kernel/erpc.js';
 export { type Global, globalOf, type ResolveFunction } from './kernel/global.js';
+export type { Joining, JoinOptions } from './kernel/join.js';
 export * as rpc from './kernel/rpc.js';
 
 // --- applications

@@ -21,6 +21,7 @@ import { CodeServer } from './kernel/code.js';
 import { type Config, loadConfig } from './kernel/config.js';
 import { Global } from './kernel/global.js';
 import { GLOBAL_NAME_SERVER } from './kernel/global_messages.js';
+import { type Joining, type JoinOptions, join } from './kernel/join.js';
 import { type Kernel, startKernel } from './kernel/kernel.js';
 import { NetKernel } from './kernel/net_kernel.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
@@ -140,6 +141,23 @@ export class Node {
   /** Connects to a node; false if that is not possible. */
   connect(node: string | Atom): Promise<boolean> {
     return this.netKernel.connectNode(typeof node === 'string' ? atom(node) : node);
+  }
+
+  /** Connects to these nodes, and again when a connection is lost, until this node stops. */
+  join(options: JoinOptions): Joining {
+    const { system, global } = this;
+    const joining = join(
+      {
+        name: this.name,
+        isConnected: (node) => system.distEntry(node).channel !== undefined,
+        isRemoving: (node) => global.isRemoving(node),
+        connect: (node) => this.connect(node),
+        warn: (text) => system.log('warning', text),
+      },
+      options,
+    );
+    this.atStop(() => joining.stop());
+    return joining;
   }
 
   /** Runs `hook` when the node stops; those added last run first. */

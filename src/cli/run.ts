@@ -25,6 +25,7 @@ export async function runNode(flags: RunFlags): Promise<number> {
     stopAsked = true;
   });
   const stopped = untilStopped(node, stopping);
+  if (flags.join.length > 0) node.join({ seeds: flags.join });
   startAll(node, applications).catch((error: StartFailed) => {
     if (stopAsked) return;
     failed = error;

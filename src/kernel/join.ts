@@ -1,0 +1,78 @@
+// Joining a cluster: BEAM nodes do not redial, so a node that was evicted, or was there first, stays alone. This one
+// connects to its seeds, and again whenever it has lost one.
+//
+// Between attempts it waits twice as long each time, with jitter, so that many nodes do not dial in step. A node that
+// `global` is just removing (prevention of overlapping partitions) is left alone until that is done.
+import { type Atom, atom } from '../terms/atom.js';
+
+export interface JoinOptions {
+  /** Node names, or a function that finds them (DNS, a file, an orchestrator), asked before each attempt. */
+  readonly seeds: readonly string[] | (() => readonly string[] | Promise<readonly string[]>);
+  /** Connect again when a seed cannot be reached or is lost; true by default. */
+  readonly retry?: boolean;
+  /** The first pause between attempts, 500 ms by default. */
+  readonly minPauseMs?: number;
+  /** The longest pause, 30 s by default. */
+  readonly maxPauseMs?: number;
+}
+
+/** What joining needs of a node. */
+export interface JoiningNode {
+  readonly name: Atom;
+  isConnected(node: Atom): boolean;
+  /** Whether the node must be left alone for now. */
+  isRemoving(node: Atom): boolean;
+  connect(node: Atom): Promise<boolean>;
+  /** Seeds could not be found. */
+  warn(text: string): void;
+}
+
+export interface Joining {
+  /** Resolves to whether all seeds were connected in the first attempt. */
+  readonly first: Promise<boolean>;
+  /** Connects to nobody any more. */
+  stop(): void;
+}
+
+const MIN_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 30_000;
+
+/** Connects to the seeds, and keeps connected to them until it is stopped. */
+export function join(node: JoiningNode, options: JoinOptions): Joining {
+  const { minPauseMs = MIN_PAUSE_MS, maxPauseMs = MAX_PAUSE_MS, retry = true } = options;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  const attempt = async (pauseMs: number): Promise<boolean> => {
+    const complete = await connectAll(node, options);
+    if (retry && !stopped) {
+      const next = complete ? minPauseMs : Math.min(pauseMs * 2, maxPauseMs);
+      timer = setTimeout(() => void attempt(next), pauseMs * (0.5 + Math.random() / 2));
+      timer.unref();
+    }
+    return complete;
+  };
+  return {
+    first: attempt(minPauseMs),
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Whether all seeds are connected now. */
+async function connectAll(node: JoiningNode, { seeds }: JoinOptions): Promise<boolean> {
+  try {
+    const names = typeof seeds === 'function' ? await seeds() : seeds;
+    const missing = names
+      .map((name) => atom(name))
+      .filter((seed) => seed !== node.name && !node.isConnected(seed));
+    const connected = await Promise.all(missing.map((seed) => !node.isRemoving(seed) && node.connect(seed)));
+    return connected.every((each) => each);
+  } catch (error) {
+    node.warn(
+      `the nodes to join could not be found: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return false;
+  }
+}
