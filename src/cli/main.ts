@@ -37,6 +37,8 @@ async function command(name: Command, argv: readonly string[]): Promise<number> 
       return await (await import('./epmd_main.js')).epmdMain(argv, process.env);
     case 'check':
       return await (await import('./check.js')).checkMain(argv, output);
+    case 'status':
+      return await (await import('./status.js')).statusMain(argv, output);
     case 'demo':
       return await (await import('./demo.js')).demoMain(argv, output);
     default:

@@ -34,7 +34,8 @@ test('dist_ac 95: a lock ends with the process or the node that held it', async 
 test('dist_ac 96: the nodedown of the old incarnation comes before the introduction of the new one', async () => {
   using cluster = new DistAcCluster();
   const apps = new TestApps();
-  const options = { distributed, apps: [apps.app('d1')] };
+  // A restart time that no slow machine gets to.
+  const options = { distributed: '[{d1, 60000, [a, b]}]', apps: [apps.app('d1')] };
   const [a, b] = (await cluster.bootAll('a b', options)) as [DistAcNode, DistAcNode];
   await Promise.all([a.start('d1'), b.start('d1')]);
   cluster.crash(a);
