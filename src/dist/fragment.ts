@@ -74,8 +74,8 @@ export class Assembler<T> {
     return undefined;
   }
 
-  /** A further piece. The message, if that was the last one. */
-  add(sequence: bigint, fragment: bigint, piece: Buffer): Whole<T> | undefined {
+  /** A further piece, in one or more parts. The message, if that was the last one. */
+  add(sequence: bigint, fragment: bigint, ...piece: Buffer[]): Whole<T> | undefined {
     const partial = this.#open.get(sequence);
     if (partial === undefined) throw broken(`a piece of message ${sequence}, which was not begun`);
     if (fragment !== partial.next) {
@@ -83,23 +83,23 @@ export class Assembler<T> {
     }
     if (fragment > 1n) {
       partial.next--;
-      this.#keep(partial, piece);
+      for (const part of piece) this.#keep(partial, part);
       return undefined;
     }
     this.#open.delete(sequence);
     this.#bytes -= partial.bytes;
-    partial.pieces.push(piece);
+    partial.pieces.push(...piece);
     return { start: partial.start, payload: Buffer.concat(partial.pieces) };
   }
 
-  #keep(partial: Partial<T>, piece: Buffer): void {
-    const cost = piece.length + PIECE_COST;
+  #keep(partial: Partial<T>, part: Buffer): void {
+    const cost = part.length + PIECE_COST;
     if (this.#bytes + cost > this.#limits.bytes) {
       throw new DecodeError('too_large', `more than ${this.#limits.bytes} bytes of messages in pieces`, 0);
     }
     this.#bytes += cost;
     partial.bytes += cost;
-    partial.pieces.push(piece.length < SMALL_PIECE ? Buffer.from(piece) : piece);
+    partial.pieces.push(part.length < SMALL_PIECE ? Buffer.from(part) : part);
   }
 }
 

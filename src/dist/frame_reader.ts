@@ -24,6 +24,8 @@ export interface ReadLimits {
 
 /** A chunk is joined to those before it at the latest when there are so many, so that small ones cost little. */
 const MAX_KEPT_CHUNKS = 1024;
+/** Length, 131, 70, sequence, fragment. */
+const FURTHER_PIECE_HEADER = 22;
 
 /** The control message of a message in pieces, with the atoms that its payload refers to. */
 interface Start {
@@ -127,17 +129,39 @@ export class FrameReader implements Payload {
 
   /** What was needed is there: the length of a frame, or the frame. */
   #completed(): void {
-    const bytes = this.#kept.length === 1 ? (this.#kept[0] as Buffer) : Buffer.concat(this.#kept);
-    const length = this.#checked(bytes.readUInt32BE(0));
-    if (this.#needed === 4 && length > 0) {
-      this.#kept = [bytes];
-      this.#needed = length + 4;
-      return;
+    const kept = this.#kept;
+    if (this.#needed === 4) {
+      const bytes = Buffer.concat(kept);
+      const length = this.#checked(bytes.readUInt32BE(0));
+      if (length > 0) {
+        this.#kept = [bytes];
+        this.#needed = length + 4;
+        return;
+      }
     }
     this.#kept = [];
     this.#keptBytes = 0;
     this.#needed = 4;
-    this.#read(bytes, 4, bytes.length);
+    const [first, ...rest] = kept as [Buffer, ...Buffer[]];
+    if (this.#isFurtherPiece(first)) {
+      this.#remember(first, 4, first.length);
+      this.#readFurtherPiece(new Reader(first, 6), rest);
+    } else {
+      const bytes = Buffer.concat(kept);
+      this.#read(bytes, 4, bytes.length);
+    }
+  }
+
+  /** Most of a large message comes in such frames: their parts are not joined twice. */
+  #isFurtherPiece(start: Buffer): boolean {
+    if (!this.#can.fragments || start.length < FURTHER_PIECE_HEADER) return false;
+    return start[4] === VERSION_MAGIC && start[5] === DIST_FRAG_CONT;
+  }
+
+  #remember(bytes: Buffer, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
   }
 
   #checked(length: number): number {
@@ -155,9 +179,7 @@ export class FrameReader implements Payload {
       return;
     }
     const reader = new Reader(bytes, start, end);
-    this.#bytes = bytes;
-    this.#start = start;
-    this.#end = end;
+    this.#remember(bytes, start, end);
     if (this.#can.header) this.#readWithHeader(reader);
     else this.#readPassThrough(reader);
   }
@@ -188,10 +210,11 @@ export class FrameReader implements Payload {
     this.#deliverWhole(this.#pieces.begin(sequence, fragment, { references, control }, reader.rest()));
   }
 
-  #readFurtherPiece(reader: Reader): void {
+  /** `more` is what follows the reader's bytes. */
+  #readFurtherPiece(reader: Reader, more: readonly Buffer[] = []): void {
     const sequence = reader.u64();
     const fragment = reader.u64();
-    this.#deliverWhole(this.#pieces.add(sequence, fragment, reader.rest()));
+    this.#deliverWhole(this.#pieces.add(sequence, fragment, reader.rest(), ...more));
   }
 
   #deliverWhole(whole: Whole<Start> | undefined): void {
