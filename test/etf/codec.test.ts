@@ -92,6 +92,19 @@ test('a list whose tail is a list again is one list, in linear time', () => {
   assert.equal(list.at(-1), 2);
 });
 
+test('etf 4: lists of 65535 and 65536 bytes, and of a million integers', () => {
+  for (const [length, tag] of [
+    [65535, 107],
+    [65536, 108],
+    [1_000_000, 108],
+  ] as const) {
+    const list = new Array<number>(length).fill(7);
+    const bytes = encode(list);
+    assert.equal(bytes[1], tag);
+    assert.deepEqual(decode(bytes), list);
+  }
+});
+
 test('etf 14: a claimed size beyond the input is refused before anything is allocated', () => {
   for (const tag of [105, 108, 109, 111, 116, 77, 67, 112]) {
     const bytes = Buffer.concat([Buffer.from([131, tag, 255, 255, 255, 255]), Buffer.alloc(14)]);
