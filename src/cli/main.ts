@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { ConfigError } from '../errors.js';
 import { COMMANDS } from './erl_words.js';
 
+const LINGER_MS = 1000;
+
 type Command = (typeof COMMANDS)[number];
 
 const output = {
@@ -58,3 +60,5 @@ try {
   output.err(`${finalLine(error)}\n`);
   process.exitCode = 1;
 }
+// What an application left open (a timer, a socket) does not keep a stopped node from ending.
+setTimeout(() => process.exit(), LINGER_MS).unref();

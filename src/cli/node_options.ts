@@ -1,12 +1,16 @@
 // From the words of the command line and the configuration to the options of `startNode`.
 import { homedir, hostname } from 'node:os';
 import {
+  type Atom,
+  atom,
   type Config,
   ConfigError,
+  format,
   type Log,
   loadConfig,
   type NodeOptions,
   readTlsOptions,
+  type Term,
 } from '../index.js';
 import type { RunFlags } from './flags.js';
 
@@ -56,6 +60,7 @@ export function nodeOptions(flags: RunFlags, config: Config, where: Surroundings
     ...defined('fixedPort', flags.fixedPort ?? kernel.erlEpmdNodeListenPort),
     ...tlsOf(flags, log),
     ...nameFrom(flags),
+    ...ownParameters(config),
     netTicktime: kernel.netTicktimeS,
     netTickintensity: kernel.netTickintensity,
     setupTimeMs: kernel.netSetuptimeS * 1000,
@@ -79,6 +84,27 @@ function tlsOf(flags: RunFlags, log: Log): Pick<NodeOptions, 'tls'> {
     log('warning', 'connections are not encrypted: options for TLS count only with -proto_dist inet_tls');
   }
   return {};
+}
+
+/** What OTP has no parameter for: `{otpnode, [{weight, 6}, {remote_control, true}]}`, or `-otpnode weight 6`. */
+function ownParameters(config: Config): Pick<NodeOptions, 'weight' | 'remoteControl'> {
+  const environment = config.environments.get(atom('otpnode')) ?? new Map<Atom, Term>();
+  const take = <T extends Term>(
+    key: string,
+    isValid: (value: Term) => value is T,
+    expected: string,
+  ): T | undefined => {
+    const value = environment.get(atom(key));
+    if (value === undefined || isValid(value)) return value;
+    const text = `invalid config data: application: otpnode; erroneous parameter: ${key}`;
+    throw new ConfigError('invalid_config', text, { key, hint: `${format(value, 200)} is not ${expected}` });
+  };
+  const isWeight = (value: Term): value is number => typeof value === 'number' && value >= 0;
+  const isBoolean = (value: Term): value is boolean => typeof value === 'boolean';
+  return {
+    ...defined('weight', take('weight', isWeight, 'an integer from 0')),
+    ...defined('remoteControl', take('remote_control', isBoolean, 'true or false')),
+  };
 }
 
 /** `-sname undefined`: the first node of `--join` gives the name. */
