@@ -43,6 +43,8 @@ async function command(name: Command, argv: readonly string[]): Promise<number> 
       return await (await import('./status.js')).statusMain(argv, output);
     case 'demo':
       return await (await import('./demo.js')).demoMain(argv, output);
+    case 'inspect':
+      return (await import('./inspect_main.js')).inspectMain(argv, output);
     default:
       throw new ConfigError('bad_option', `otpnode ${name} is not there yet`);
   }
