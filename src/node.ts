@@ -29,6 +29,8 @@ import { ProtoDist, type ProtoDistOptions } from './kernel/proto_dist.js';
 import { remoteServices } from './kernel/remote_services.js';
 import { call as rpcCall } from './kernel/rpc.js';
 import { VERSION } from './kernel/system_info.js';
+import { defineAppmonInfo } from './runtime_tools/appmon_info.js';
+import { defineObserverBackend } from './runtime_tools/observer_backend.js';
 import { startLink } from './stdlib/gen_server.js';
 import { type Atom, atom } from './terms/atom.js';
 import type { Pid } from './terms/pid.js';
@@ -229,6 +231,8 @@ async function boot(
   });
   undo.push(() => netKernel.stop());
   const code = new CodeServer();
+  defineObserverBackend(system, code);
+  defineAppmonInfo(code);
   const global = globalOf(system, options, netKernel, code);
   const events = new EventEmitter<NodeEvents>();
   const services = new ApplicationServices(system, {

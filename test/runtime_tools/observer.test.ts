@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Process } from '../../src/erts/process.js';
+import { CodeServer } from '../../src/kernel/code.js';
+import { remoteServices } from '../../src/kernel/remote_services.js';
+import * as rpc from '../../src/kernel/rpc.js';
+import { defineAppmonInfo } from '../../src/runtime_tools/appmon_info.js';
+import { defineObserverBackend } from '../../src/runtime_tools/observer_backend.js';
+import * as gen from '../../src/stdlib/gen.js';
+import { startLink } from '../../src/stdlib/supervisor.js';
+import { atom } from '../../src/terms/atom.js';
+import { charlist } from '../../src/terms/binary.js';
+import type { Pid } from '../../src/terms/pid.js';
+import type { Term } from '../../src/terms/term.js';
+import { isTagged, type Tuple, tuple } from '../../src/terms/tuple.js';
+import { eventually, MemoryCluster } from '../support/memory_cluster.js';
+import { inProcess, ok, same } from '../support/process.js';
+
+const OBSERVER = atom('observer_backend');
+const KERNEL = atom('kernel');
+const DESCRIPTION = tuple(KERNEL, charlist('ERTS'), charlist('1'));
+
+/** Runs `body` as an observer of the node `b`, on another node. */
+async function observing(
+  body: (
+    self: Process,
+    sup: Pid,
+    ask: (module: string, fun: string, ...args: Term[]) => Promise<Term>,
+  ) => Promise<void>,
+): Promise<void> {
+  const cluster = new MemoryCluster();
+  const [a, b] = [cluster.start('a'), cluster.start('b')];
+  const code = new CodeServer();
+  code.define('application', 'which_applications', 0, () => [DESCRIPTION]);
+  defineObserverBackend(b, code);
+  defineAppmonInfo(code);
+  const children = remoteServices(b, { code, node: { netTicktime: () => 60 } });
+  const sup = await inProcess(b, async (self) => {
+    const pid = await ok(startLink(self, {}, children, { name: atom('kernel_sup') }));
+    self.unlink(pid);
+    return pid;
+  });
+  cluster.connect(a, b);
+  await inProcess(a, (self) =>
+    body(self, sup, (module, fun, ...args) => rpc.call(self, b.node, atom(module), atom(fun), args)),
+  );
+  await eventually('appmon_info ends with its client', () => b.whereis(atom('appmon_info')) === undefined);
+}
+
+test('the system page, process lists and statistics come in the form observer reads', () =>
+  observing(async (self, sup, ask) => {
+    const info = (await ask('observer_backend', 'sys_info')) as readonly Tuple[];
+    const keys = info.map((entry) => (entry.elements[0] as { name: string }).name);
+    for (const key of [
+      'uptime',
+      'io_input',
+      'otp_release',
+      'alloc_info',
+      'wordsize_external',
+      'process_count',
+      'total',
+    ]) {
+      assert.ok(keys.includes(key), key);
+    }
+    self.trapExit = false;
+    self.spawnRequest(sup.node, OBSERVER, atom('procs_info'), [self.pid], { link: true, reply: 'no' });
+    const procs = (await self.next()) as Tuple;
+    assert.ok(isTagged(procs, atom('procs_info'), 3));
+    const rex = (procs.elements[2] as readonly Tuple[]).find((proc) => proc.elements[4] === atom('rex'));
+    assert.equal(rex?.elements.length, 8);
+    self.spawnRequest(sup.node, OBSERVER, atom('etop_collect'), [self.pid], { reply: 'no' });
+    const etop = ((await self.next()) as Tuple).elements[1] as Tuple;
+    assert.ok(isTagged(etop, atom('etop_info'), 9));
+    const stats = self.spawnRequest(sup.node, OBSERVER, atom('fetch_stats'), [self.pid, 1], {
+      monitor: true,
+    });
+    const [, , , backend] = ((await self.next()) as Tuple).elements as [Term, Term, Term, Pid];
+    assert.ok(isTagged(await self.next(), atom('stats'), 5));
+    self.send(backend, atom('stop'));
+    const down = await self.receive((m) => (isTagged(m, atom('DOWN'), 5) ? m : undefined));
+    same(down, tuple(atom('DOWN'), stats, atom('process'), backend, atom('normal')));
+    for (const [fun, ...args] of [['get_table_list', 1, 2], ['get_port_list'], ['get_socket_list']] as [
+      string,
+      ...Term[],
+    ][]) {
+      assert.deepEqual(await ask('observer_backend', fun, ...args), []);
+    }
+  }));
+
+test('the applications page shows each application and its tree, once and when it changes', () =>
+  observing(async (self, sup, ask) => {
+    const started = (await ask('appmon_info', 'start_link2', self.pid, self.pid, [])) as Tuple;
+    const again = (await ask('appmon_info', 'start_link2', self.pid, self.pid, [])) as Tuple;
+    same(again, started);
+    const server = started.elements[1] as Pid;
+    gen.cast(self, server, tuple(self.pid, atom('app_ctrl'), sup.node, true, []));
+    same(
+      await self.next(),
+      tuple(atom('delivery'), server, atom('app_ctrl'), sup.node, [tuple(sup, KERNEL, DESCRIPTION)]),
+    );
+    gen.cast(self, server, tuple(self.pid, atom('app'), KERNEL, true, []));
+    const delivered = ((await self.next()) as Tuple).elements[4] as Tuple;
+    const [root, names, links] = delivered.elements as [Term, readonly Tuple[], readonly Tuple[]];
+    same(root, charlist('kernel_sup'));
+    assert.equal(names.length, 6);
+    assert.ok(links.some((link) => JSON.stringify(link.elements[1]) === JSON.stringify(charlist('rex'))));
+    gen.cast(self, server, tuple(self.pid, atom('app'), atom('nothing'), true, []));
+    same(((await self.next()) as Tuple).elements[4] as Term, tuple([], [], [], []));
+    gen.cast(self, server, tuple(self.pid, atom('app'), KERNEL, false, []));
+  }));
