@@ -31,7 +31,7 @@ export const DEFAULT_TICK_INTENSITY = 4;
 const LIMITS: ReadLimits & WriteLimits = {
   maxFrameBytes: 2 ** 30,
   busyLimit: 2 ** 20,
-  hardLimit: 2 ** 26,
+  hardLimit: 2 ** 28,
 };
 /** How long the peer may take to read the rest and close, after we closed in good order. */
 const LINGER_MS = 1000;
@@ -160,7 +160,7 @@ export class Channel implements DistChannel {
   }
 
   #overflow(limit: number): void {
-    const text = `more than ${limit} bytes wait to be written and the peer does not read (hardLimit)`;
+    const text = `more than ${limit} bytes wait for the peer to read them (limits.hardLimit)`;
     // later: whoever sends now must not see processes end in the middle of it
     setImmediate(() => this.close(KILLED, text));
   }

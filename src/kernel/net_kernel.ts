@@ -87,8 +87,9 @@ const CONNECTION_CLOSED = atom('connection_closed');
 const DISCONNECT = atom('disconnect');
 const NET_TICK_TIMEOUT = atom('net_tick_timeout');
 const KILLED = atom('killed');
-/** Refusals that are part of ordinary life: two attempts at a time, a peer that ended. */
-const ORDINARY: ReadonlySet<string> = new Set(['nok', 'alive', 'closed', 'timeout']);
+/** Ends of attempts that are part of ordinary life: two at a time; of the peers' also those that come to nothing. */
+const ORDINARY: ReadonlySet<string> = new Set(['nok', 'alive']);
+const ORDINARY_INCOMING: ReadonlySet<string> = new Set([...ORDINARY, 'closed', 'timeout']);
 
 export class NetKernel {
   readonly system: System;
@@ -175,8 +176,11 @@ export class NetKernel {
     this.#stopped = true;
     this.ticktime.stop();
     for (const attempt of this.#incoming) attempt.abandon();
-    for (const known of [...this.#connections.values()]) {
-      if (known.state !== 'up') known.attempt.abandon();
+    for (const [node, known] of [...this.#connections]) {
+      if (known.state !== 'up') {
+        known.attempt.abandon();
+        this.#failed(node, known.attempt);
+      }
       if (known.state !== 'pending') known.channel.close(DISCONNECT, 'this node stops');
     }
   }
@@ -231,8 +235,7 @@ export class NetKernel {
     if (attempt.abandoned) return;
     if (error instanceof HandshakeError && error.code === 'nok') {
       attempt.refused = true;
-      const late = setTimeout(() => this.#failed(node, attempt), this.#setupTimeMs);
-      late.unref();
+      this.system.clock.setTimeout(() => this.#failed(node, attempt), this.#setupTimeMs, true);
       return;
     }
     const text = error instanceof OtpnodeError ? error.message : `internal error: ${String(error)}`;
@@ -267,7 +270,7 @@ export class NetKernel {
       socket.close();
       if (attempt.abandoned) return;
       const text = error instanceof OtpnodeError ? error.message : `internal error: ${String(error)}`;
-      const loud = !(error instanceof HandshakeError && ORDINARY.has(error.code));
+      const loud = !(error instanceof HandshakeError && ORDINARY_INCOMING.has(error.code));
       this.#log(loud ? 'error' : 'info', text, node);
       if (node !== undefined) this.#failed(node, attempt);
     } finally {

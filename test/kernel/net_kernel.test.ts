@@ -311,3 +311,28 @@ test('a stopped node lets nobody in', async () => {
   a.netKernel.stop();
   assert.equal(await b.netKernel.connectNode(a.name), false);
 });
+
+test('stopping ends what is being set up: those who wait are told', async () => {
+  await using net = new Net();
+  const [a, b, c] = [await net.start('a'), await net.start('b'), await net.start('c')];
+  const mute = await listen({ host: '127.0.0.1' });
+  const held: DistSocket[] = [];
+  mute.accept((socket) => held.push(socket));
+  net.reroute('mute@127.0.0.1', mute.port);
+  await a.netKernel.connectNode(b.name);
+  const replacing = await connect('127.0.0.1', a.listener.port);
+  replacing.send(encodeName({ flags: DEFAULT_DFLAGS, creation: 1, name: 'b@127.0.0.1' }));
+  await replacing.recv();
+  const local = idle(a);
+  local.monitor(tuple(atom('name'), atom('mute@127.0.0.1')));
+  const waiting = [a.netKernel.connectNode(atom('mute@127.0.0.1')), a.netKernel.connectNode(b.name)];
+  await eventually('it is dialled', () => held.length === 1);
+  a.netKernel.stop();
+  assert.deepEqual(await Promise.all(waiting), [false, true]);
+  assert.equal((local.poll() as Tuple).elements.at(-1), atom('noconnection'));
+  assert.deepEqual(a.events, ['up b', 'down b disconnect']);
+  assert.equal(await a.netKernel.connectNode(c.name), false);
+  for (const one of held) one.close();
+  replacing.close();
+  await mute.close();
+});
