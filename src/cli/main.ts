@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // `otpnode`: starts a node, or one of the commands. What a run does not need is not loaded.
 import { readFileSync } from 'node:fs';
-import { ConfigError } from '../errors.js';
 import { COMMANDS } from './erl_words.js';
 
 const LINGER_MS = 1000;
@@ -45,8 +44,6 @@ async function command(name: Command, argv: readonly string[]): Promise<number> 
       return await (await import('./demo.js')).demoMain(argv, output);
     case 'inspect':
       return (await import('./inspect_main.js')).inspectMain(argv, output);
-    default:
-      throw new ConfigError('bad_option', `otpnode ${name} is not there yet`);
   }
 }
 
