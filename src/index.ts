@@ -31,15 +31,16 @@ export {
 
 // --- terms: one Erlang term, one JavaScript value
 
-export { add, div, divide, multiply, rem, subtract } from './terms/arith.js';
+export { abs, add, div, divide, multiply, negate, rem, subtract } from './terms/arith.js';
 export { Atom, atom, atomName, atomOrBoolean } from './terms/atom.js';
 export { BitString, binary, charlist, text } from './terms/binary.js';
-export { format } from './terms/format.js';
+export { type FromOptions, from, type JsValue, type ToJsOptions, toJs } from './terms/convert.js';
+export { type FormatOptions, format } from './terms/format.js';
 export { ExportFun, OpaqueFun } from './terms/fun.js';
 export { cons, ImproperList } from './terms/list.js';
 export { map, TermMap } from './terms/map.js';
 export { Float, float, integer } from './terms/number.js';
-export { compare, equals } from './terms/order.js';
+export { compare, equals, exactCompare, keyOf } from './terms/order.js';
 export { Pid } from './terms/pid.js';
 export { Port } from './terms/port.js';
 export { LocalTerm, NativeRecord } from './terms/record.js';
@@ -49,9 +50,10 @@ export { isTagged, Tuple, tuple } from './terms/tuple.js';
 
 // --- terms as bytes (the external term format) and as Erlang text
 
-export { decode } from './etf/decode.js';
-export { encode } from './etf/encode.js';
+export { type DecodeLimits, type DecodeOptions, decode, decodeUsed } from './etf/decode.js';
+export { type EncodeOptions, encode } from './etf/encode.js';
 export { parseTerm, parseTerms } from './syntax/erl_parse.js';
+export { pattern, term } from './syntax/template.js';
 
 // --- processes
 
