@@ -166,6 +166,15 @@ export class Peer {
     });
   }
 
+  /** Waits until the application has said that it was given these start types, and no others: `normal`. */
+  async hasStartTypes(expected: string, timeoutMs = 3000): Promise<void> {
+    await until(`the start types on ${this.node} are "${expected}"`, timeoutMs, () => {
+      const types = this.startTypes().join(' ');
+      if (types !== expected) throw new Error(`they are "${types}"`);
+      return true;
+    });
+  }
+
   /** The line with which the application says that it starts. */
   startLine(timeoutMs: number, from = 0): Promise<Line> {
     return this.proc.line(/Distro application in .+ mode/, timeoutMs, from);

@@ -2,7 +2,7 @@
 // Every role is played by either side. The all-Elixir run comes first: it is the yardstick of the times.
 import { type Cluster, type Kind, RESTART_MS, ROLES, type Role, type StartOptions } from '../cluster.js';
 import { unexpectedLines } from '../expected_lines.js';
-import { check, kindName, type Suite, same } from '../suite.js';
+import { check, kindName, type Suite } from '../suite.js';
 
 type Mix = Record<Role, Kind>;
 
@@ -45,8 +45,8 @@ async function tutorial(cluster: Cluster, suite: Suite, mix: Mix, order: readonl
     await answersWithin(cluster, suite, killed, 'failover');
   });
   await cluster.runsOn('bcd');
-  same(cluster.peer('bcd').startTypes().join(), 'normal', 'start type of the failover');
-  same(cluster.peer('def').startTypes().join(), '', 'starts on def');
+  await cluster.peer('bcd').hasStartTypes('normal');
+  await cluster.peer('def').hasStartTypes('');
 
   const callers = cluster.alive();
   for (const caller of callers) await caller.watch();
@@ -62,7 +62,7 @@ async function tutorial(cluster: Cluster, suite: Suite, mix: Mix, order: readonl
     check(refused === 0 || mix.abc !== 'otpnode', `${seen}: otpnode takes over without a gap`);
     check(longestMs < TAKEOVER_GAP_MS, `${seen}, ${longestMs} ms without an answer`);
   }
-  same(cluster.peer('abc').startTypes().join(), '{takeover,bcd@127.0.0.1}', 'start type of the takeover');
+  await cluster.peer('abc').hasStartTypes('{takeover,bcd@127.0.0.1}');
   await cluster.peer('bcd').proc.line(/Application distro exited: :?stopped/, 5000);
 
   await suite.quietly(async () => {
@@ -71,7 +71,7 @@ async function tutorial(cluster: Cluster, suite: Suite, mix: Mix, order: readonl
     await answersWithin(cluster, suite, killed, 'failover of two');
   });
   await cluster.runsOn('def');
-  same(cluster.peer('def').startTypes().join(), 'normal', 'start type on def');
+  await cluster.peer('def').hasStartTypes('normal');
   for (const peer of cluster.alive()) {
     const lines = unexpectedLines(peer);
     check(lines.length === 0, `${peer.node} logged what BEAM would not:\n${lines.join('\n')}`);
@@ -88,9 +88,9 @@ async function coldStart(
   for (const role of order) await cluster.registered(await cluster.start(role, mix[role], options));
   await cluster.peer('abc').startLine(30_000);
   await cluster.runsOn('abc');
-  same(cluster.peer('abc').startTypes().join(), 'normal', 'start type of the cold start');
+  await cluster.peer('abc').hasStartTypes('normal');
   for (const role of ['bcd', 'def']) {
-    same(cluster.peer(role).startTypes().join(), '', `starts on ${role}`);
+    await cluster.peer(role).hasStartTypes('');
   }
 }
 
