@@ -329,8 +329,7 @@ function globalOf(system: System, options: NodeOptions, netKernel: NetKernel, co
     code,
     connect: (node) => netKernel.connectNode(node),
     disconnect: (node) => void netKernel.disconnect(node),
-    ask: (self, node, args, timeoutMs) =>
-      rpcCall(self, node, atom('global'), atom('resolve_it'), args, timeoutMs),
+    rpc: rpcCall,
   });
 }
 

@@ -1,6 +1,11 @@
 // An otpnode whose `global` the tests use by calls to its server `control`. Arguments: NODE COOKIE PREVENT.
 import type { Process } from '../../src/erts/process.js';
-import { NOTIFY_ALL_NAME, RANDOM_EXIT_NAME, RANDOM_NOTIFY_NAME } from '../../src/kernel/global.js';
+import {
+  type Concealment,
+  NOTIFY_ALL_NAME,
+  RANDOM_EXIT_NAME,
+  RANDOM_NOTIFY_NAME,
+} from '../../src/kernel/global.js';
 import { startNode } from '../../src/node.js';
 import { reply } from '../../src/stdlib/gen.js';
 import { type GenServer, start } from '../../src/stdlib/gen_server.js';
@@ -27,6 +32,8 @@ const METHODS: Record<string, Term> = {
   notify_all_name: NOTIFY_ALL_NAME,
   keep_second: global.resolver('keep_second', (_self, _name, _pid1, pid2) => pid2),
 };
+
+const concealed: Concealment[] = [];
 
 /** What registered processes of this node were told. */
 const told: Term[] = [];
@@ -65,6 +72,16 @@ const commands: Record<string, (self: Process, ...args: Term[]) => Term | Promis
   sync: () => global.sync().then(() => atom('ok')),
   connect: (_self, peer) => node.connect(peer as Atom),
   disconnect: (_self, peer) => node.netKernel.disconnect(peer as Atom),
+  /** Hides the name from a node; `true` when that has dropped it. */
+  conceal: (_self, key, peer) => {
+    const hidden = global.conceal(peer as Atom, pidOf(key as Term), 5000);
+    concealed.push(hidden);
+    return hidden.dropped;
+  },
+  reveal: async () => {
+    for (const hidden of concealed.splice(0)) await hidden.reveal();
+    return true;
+  },
   leave: () => global.disconnect(),
   /** Registers and removes names, and takes locks, that many times. */
   traffic: async (self, rounds) => {

@@ -115,6 +115,18 @@ export class Member {
     return this.#either(`{:disconnect, ${other.atom}}`, `Node.disconnect(${other.atom})`);
   }
 
+  /** Hides a name of that otpnode from another node; `true` when that has dropped it. */
+  conceal(key: string, other: Member): Promise<string> {
+    return this.#cluster.ask(
+      `GenServer.call({:control, ${this.atom}}, {:conceal, ${key}, ${other.atom}}, 20000)`,
+    );
+  }
+
+  /** Ends the concealments of that otpnode. */
+  reveal(): Promise<string> {
+    return this.#cluster.ask(`GenServer.call({:control, ${this.atom}}, :reveal, 20000)`);
+  }
+
   /** Closes its connections without parting the others from one another. */
   leave(): Promise<string> {
     return this.#either(':leave', ':global.disconnect()');

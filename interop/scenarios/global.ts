@@ -36,6 +36,10 @@ export function run(suite: Suite): void {
   suite.test('global: an otpnode frozen and continued joins all the same (global 23)', (cluster) =>
     frozen(cluster, { abc: beam, bcd: us, def: beam }),
   );
+  suite.test(
+    'global: a name moves from otpnode to a BEAM node that finds it free, without a gap elsewhere',
+    (cluster) => moves(cluster, { abc: beam, bcd: us, def: beam }),
+  );
   mixed(suite);
   // OTP 23 knows no prevention: only where it is off for all are the islands comparable
   for (const prevent of beam.otp === '23' ? [false] : [true, false]) {
@@ -238,6 +242,50 @@ async function frozen(cluster: Cluster, kinds: Kinds): Promise<void> {
     await agreed(nodes);
     await b.leave();
     await settled([a, c]);
+  }
+}
+
+async function moves(cluster: Cluster, kinds: Kinds): Promise<void> {
+  const nodes = await members(cluster, kinds);
+  const [abc, bcd, def] = nodes as [Member, Member, Member];
+  await bcd.connect(def);
+  await settled([bcd, def]);
+  for (let round = 0; round < 5; round++) {
+    same(await bcd.register(':x'), 'true', 'register');
+    await until('def has it', 5000, async () => (await def.names()) === `[x: ${bcd.atom}]`);
+    // whoever looks on def at any time finds a process
+    await def.eval(
+      `Process.register(spawn(fn ->
+         look = fn look, gaps ->
+           gaps = if :global.whereis_name(:x) == :undefined, do: gaps + 1, else: gaps
+           receive do {:how_many, pid} -> send(pid, {:gaps, gaps}) after 0 -> look.(look, gaps) end
+         end
+         look.(look, 0)
+       end), :looking)`,
+    );
+    // in the first round it comes only now, later it knows the name already
+    const concealed =
+      round === 0 ? abc.connect(bcd).then(() => bcd.conceal(':x', abc)) : bcd.conceal(':x', abc);
+    same(await concealed, 'true', 'concealed');
+    same(await abc.eval(':global.whereis_name(:x)'), ':undefined', 'the name on abc');
+    same(await bcd.names(), `[x: ${bcd.atom}]`, 'names on bcd');
+    if (round === 3) {
+      same(await bcd.reveal(), 'true', 'revealed');
+      same(await abc.names(), `[x: ${bcd.atom}]`, 'names on abc');
+    } else {
+      same(
+        await abc.eval('elem(GenServer.start(Agent.Server, fn -> 0 end, name: {:global, :x}), 0)'),
+        ':ok',
+        'the start on abc',
+      );
+      for (const node of nodes) same(await node.names(), `[x: ${abc.atom}]`, `names on ${node.role}`);
+      await bcd.reveal();
+    }
+    const gaps = await def.eval('send(:looking, {:how_many, self()}); receive do {:gaps, n} -> n end');
+    same(gaps, '0', 'gaps seen on def');
+    await settled(nodes);
+    await def.unregister(':x');
+    await agreed(nodes);
   }
 }
 

@@ -335,7 +335,7 @@ export function monitorArrived(
   ref: Reference,
 ): void {
   const local = watched instanceof Pid ? system.process(watched) : system.registered.whereis(watched);
-  if (local === undefined) {
+  if (local === undefined || system.hidesFrom(watcher, local)) {
     channel.monitorExit(watched, watcher, ref, NOPROC);
     return;
   }
@@ -343,6 +343,17 @@ export function monitorArrived(
   const known: RemoteWatcher = { local, watched, watcher, ref };
   entry.watchers.add(known);
   local.remoteWatchers.add(known);
+}
+
+/** Ends the monitors that a remote process holds on a local one, as if that had ended for that reason. */
+export function endMonitors(local: Process, watcher: Pid, reason: Term): void {
+  const entry = local.system.distEntry(watcher.node);
+  for (const known of [...local.remoteWatchers]) {
+    if (known.watcher.key !== watcher.key) continue;
+    local.remoteWatchers.delete(known);
+    removeWatcher(entry, known);
+    entry.signal((channel) => channel.monitorExit(known.watched, known.watcher, known.ref, reason));
+  }
 }
 
 export function demonitorArrived(system: System, watcher: Pid, ref: Reference): void {

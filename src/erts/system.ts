@@ -62,6 +62,8 @@ export class System {
   reductions = 0;
   /** More processes are not started: a peer's spawn request is answered `system_limit`. */
   readonly processLimit: number;
+  /** Whether a remote watcher is to take a local process for ended; `global` sets it while a name moves. */
+  hidesFrom: (watcher: Pid, watched: Process) => boolean = () => false;
   /** By the index of the pid. */
   readonly #processes = new Map<number, Process>();
   /** By the index of the reference. */

@@ -16,6 +16,7 @@ import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import type { CodeServer } from './code.js';
+import { type Concealment, Concealments, type Rpc } from './global_conceal.js';
 import { askAll, delLock, setLock } from './global_lock_client.js';
 import { isLockId } from './global_locks.js';
 import { GLOBAL_NAME_SERVER } from './global_messages.js';
@@ -42,8 +43,8 @@ export interface GlobalOptions {
   readonly sessionLimitMs?: number;
   /** Where resolve functions are found, and where this service offers what remote callers may reach. */
   readonly code?: CodeServer;
-  /** Asks another node to run a resolve function (`rpc:call(Node, global, resolve_it, Args)`). */
-  readonly ask: Resolvers['ask'];
+  /** `rpc:call(Node, Module, Function, Args, Timeout)`. */
+  readonly rpc: Rpc;
   /** Connects to a node; resolves to whether it is connected. */
   readonly connect: (node: Atom) => Promise<boolean>;
   /** Closes the connection to a node. */
@@ -54,6 +55,8 @@ const REGISTER = atom('register');
 const REGISTER_EXT = atom('register_ext');
 const UNREGISTER = atom('unregister');
 const BADARG = atom('badarg');
+const MODULE = atom('global');
+const RESOLVE_IT = atom('resolve_it');
 const CODE_MODULE = 'global';
 const RESOLVER_MODULE = 'otpnode_global';
 
@@ -62,6 +65,12 @@ export class Global implements NameService {
   readonly #options: GlobalOptions;
   readonly #resolvers: Resolvers;
   readonly #functions = new Map<string, ResolveFunction>();
+  readonly #concealments: Concealments;
+  /**
+   * Asked when a lock is given back by a process of another node: the answer `true` waits for the promise, at most
+   * `HOLD_LIMIT_MS`. The lock is free at once.
+   */
+  holdDelLock: (id: Tuple, pid: Pid) => Promise<unknown> | undefined = () => undefined;
   #server: NameServer;
 
   constructor(system: System, options: GlobalOptions) {
@@ -69,9 +78,15 @@ export class Global implements NameService {
     this.#options = options;
     this.#resolvers = {
       find: (method) => this.#find(method),
-      ask: options.ask,
+      ask: (self, node, args, timeoutMs) => options.rpc(self, node, MODULE, RESOLVE_IT, args, timeoutMs),
     };
     this.#server = this.#newServer();
+    this.#concealments = new Concealments(system, {
+      rpc: options.rpc,
+      namesOf: (pid) => this.#server.names.namesOf(pid),
+      sync: (node) => this.#server.sync([node]),
+      tellAgain: (node, names, pid) => this.#tellAgain(node, names, pid),
+    });
     if (options.code !== undefined) this.#offer(options.code);
   }
 
@@ -84,6 +99,7 @@ export class Global implements NameService {
       connectRetries: connectRetries ?? 0,
       ...(sessionLimitMs === undefined ? {} : { sessionLimitMs }),
       resolvers: this.#resolvers,
+      holdDelLock: (id, pid) => this.holdDelLock(id, pid),
       connect,
       disconnect,
     });
@@ -218,6 +234,11 @@ export class Global implements NameService {
     return this.#server.locks.set(checked(id), self.pid);
   }
 
+  /** Whether our own table would grant the lock now. */
+  canLock(id: Tuple): boolean {
+    return this.#server.locks.canSet(checked(id));
+  }
+
   /** Gives a lock of our own table back. */
   localUnlock(self: Process, id: Tuple): void {
     this.#server.locks.del(checked(id), self.pid);
@@ -257,6 +278,33 @@ export class Global implements NameService {
   /** The locks that are set here, as `{ResourceId, Requester, [Pid]}`. */
   locks(): Tuple[] {
     return this.#server.locks.toTerms();
+  }
+
+  // --- moving a name without a gap -------------------------------------------------------------------------------
+
+  /** The processes of this node that have a global name. */
+  namedHere(): Pid[] {
+    return this.#server.names.pidsOf(this.#system.node);
+  }
+
+  /**
+   * Hides all global names of a process of this node from one other node, so that code there may register them as
+   * if they were free, while every other node goes on using them; see global_conceal.ts. Until `reveal`, or until
+   * that node is down. `dropped` resolves when the names are gone there, at latest after `limitMs`.
+   */
+  conceal(node: Atom, pid: Pid, limitMs: number): Concealment {
+    return this.#concealments.conceal(node, pid, limitMs);
+  }
+
+  async #tellAgain(node: Atom, names: readonly Term[], pid: Pid): Promise<void> {
+    await this.#server.registrar.run(async (registrar) => {
+      for (const name of names) {
+        const known = this.#server.names.get(name);
+        if (known?.pid.key === pid.key) {
+          await askAll(registrar, [node], tuple(REGISTER, name, pid, known.method));
+        }
+      }
+    });
   }
 
   // --- resolve functions -----------------------------------------------------------------------------------------
@@ -302,6 +350,7 @@ export function globalOf(self: Process): Global {
   throw new BadArg('this node runs no global');
 }
 
+export type { Concealment } from './global_conceal.js';
 export { NOTIFY_ALL_NAME, RANDOM_EXIT_NAME, RANDOM_NOTIFY_NAME, type ResolveFunction };
 
 function nameOf(value: Atom | boolean): string {

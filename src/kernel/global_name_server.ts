@@ -48,6 +48,8 @@ export interface NameServerOptions {
   /** How long a session may hold the lock. */
   readonly sessionLimitMs?: number;
   readonly resolvers: Resolvers;
+  /** Asked when a process of another node gives a lock back: the answer waits for the promise. */
+  holdDelLock(id: Tuple, pid: Pid): Promise<unknown> | undefined;
   disconnect(node: Atom): void;
   /** Connects to a node if need be; resolves to whether it is connected. */
   connect(node: Atom): Promise<boolean>;
@@ -70,6 +72,8 @@ type OwnEvent =
 /** Why a node is gone: its connection is, or it was given up on purpose, or it does not matter. */
 type Gone = 'disconnected' | 'remove_connection' | 'ignore_node';
 
+/** The answer to a lock given back is held for this long at most. */
+export const HOLD_LIMIT_MS = 5000;
 const GEN_CAST = atom('$gen_cast');
 const SET_LOCK = atom('set_lock');
 const DEL_LOCK = atom('del_lock');
@@ -264,8 +268,7 @@ export class NameServer implements GenServer<undefined> {
       const { length } = request.elements;
       if (tag === SET_LOCK && length === 2 && isLockId(name)) return this.#setLock(name, from.pid);
       if (tag === DEL_LOCK && length === 2 && isLockId(name)) {
-        this.locks.del(name, from.pid);
-        return true;
+        return this.#delLock(name, from);
       }
       if (tag === REGISTER && length === 4 && pid instanceof Pid) {
         this.#changes.insert({ name, pid, method }, undefined, { pid: from.pid });
@@ -297,6 +300,22 @@ export class NameServer implements GenServer<undefined> {
       this.#events.postAfter(this.self, this.#limitMs, { type: 'lock_grows_old', node: pid.node, tag, pid });
     }
     return set;
+  }
+
+  #delLock(id: Tuple, from: From): Term | undefined {
+    this.locks.del(id, from.pid);
+    const hold = from.pid.node === this.self.node ? undefined : this.options.holdDelLock(id, from.pid);
+    if (hold === undefined) return true;
+    const { clock } = this.self.system;
+    let answered = false;
+    const answer = (): void => {
+      clock.clearTimeout(timer);
+      if (!answered && this.self.alive) reply(this.self, from, true);
+      answered = true;
+    };
+    const timer = clock.setTimeout(answer, HOLD_LIMIT_MS);
+    void hold.then(answer, answer);
+    return undefined;
   }
 
   #ask(request: Atom, from: From): Term | undefined {

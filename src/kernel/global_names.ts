@@ -93,6 +93,12 @@ export class NameTable {
     return [...(this.#byPid.get(pid.key) ?? [])].map(({ name }) => name);
   }
 
+  /** The processes of a node that have a name. */
+  pidsOf(node: Atom): Pid[] {
+    const pids = [...this.#byPid.values()].flatMap((names) => [...names].slice(0, 1));
+    return pids.map(({ pid }) => pid).filter((pid) => pid.node === node);
+  }
+
   names(): Term[] {
     return [...this.#names.values()].map(({ name }) => name);
   }

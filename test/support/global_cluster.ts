@@ -50,9 +50,10 @@ export class GlobalCluster extends MemoryCluster {
       connect: (node) => connect(system, node),
       disconnect: (node) => system.distEntry(node).channel?.close(atom('disconnect')),
       code,
-      ask: (self, node, args) => this.#ask(self, node, args),
+      rpc: (self, node, module, fun, args) => this.#rpc(self, node, module, fun, args),
       ...options,
     });
+    code.define('erlang', 'whereis', 1, ([name]) => system.whereis(name as Atom)?.pid ?? atom('undefined'));
     this.#globals.set(system.node, { system, code });
     const self = system.spawn(() => new Promise(() => {}));
     self.trapExit = true;
@@ -65,15 +66,15 @@ export class GlobalCluster extends MemoryCluster {
     return Promise.all(names.split(' ').map((name) => this.node(name, options)));
   }
 
-  /** `rpc:call(Node, global, resolve_it, Args)`. */
-  #ask(self: Process, node: Atom, args: readonly Term[]): Promise<Term> {
+  /** `rpc:call(Node, Module, Function, Args, Timeout)`. */
+  #rpc(self: Process, node: Atom, module: Atom, fun: Atom, args: readonly Term[]): Promise<Term> {
     const target = this.#globals.get(node);
     if (self.system.distEntry(node).channel === undefined || target === undefined) {
       return Promise.resolve(tuple(atom('badrpc'), atom('nodedown')));
     }
     return new Promise((resolve) => {
       target.system.spawn(async (there) => {
-        resolve((await target.code.find('global', 'resolve_it', 4)?.(args, there)) as Term);
+        resolve(await target.code.apply(there, module, fun, args));
       });
     });
   }
