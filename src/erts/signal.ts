@@ -351,7 +351,7 @@ export function endMonitors(local: Process, watcher: Pid, reason: Term): void {
   for (const known of [...local.remoteWatchers]) {
     if (known.watcher.key !== watcher.key) continue;
     local.remoteWatchers.delete(known);
-    removeWatcher(entry, known);
+    entry.watchers.delete(known);
     entry.signal((channel) => channel.monitorExit(known.watched, known.watcher, known.ref, reason));
   }
 }

@@ -68,7 +68,7 @@ export async function delLock(
 ): Promise<void> {
   const { system } = self;
   const connected = nodes.filter(
-    (node) => node === system.node || system.distEntry(node).channel !== undefined,
+    (node) => node === system.node || system.findEntry(node)?.channel !== undefined,
   );
   await askAll(self, connected, tuple(DEL_LOCK, id), timeoutMs);
 }

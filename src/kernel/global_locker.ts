@@ -331,7 +331,7 @@ export class Locker {
 }
 
 function isUp(system: System, node: Atom): boolean {
-  return node === system.node || system.distEntry(node).channel !== undefined;
+  return node === system.node || system.findEntry(node)?.channel !== undefined;
 }
 
 /** Logs a message that means nothing to a process of global; exits of others it survives without a word. */

@@ -208,7 +208,7 @@ export class NameServer implements GenServer<undefined> {
 
   /** Without a connection the message is lost: nothing here is worth connecting again for. */
   #send(node: Atom, message: Term): void {
-    if (this.self.system.distEntry(node).channel !== undefined) {
+    if (this.self.system.findEntry(node)?.channel !== undefined) {
       this.self.send(tuple(GLOBAL_NAME_SERVER, node), message);
     }
   }
