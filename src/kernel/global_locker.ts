@@ -330,7 +330,8 @@ export class Locker {
   }
 }
 
-function isUp(system: System, node: Atom): boolean {
+/** Whether a node is this one, or connected. */
+export function isUp(system: System, node: Atom): boolean {
   return node === system.node || system.findEntry(node)?.channel !== undefined;
 }
 

@@ -8,7 +8,7 @@ import type { System } from '../erts/system.js';
 import type { Atom } from '../terms/atom.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import { delLock, randomSleep, setLockOnce } from './global_lock_client.js';
-import { theBoss, unexpected } from './global_locker.js';
+import { isUp, theBoss, unexpected } from './global_locker.js';
 import { GLOBAL, type LockTable } from './global_locks.js';
 import { LocalEvents } from './local_events.js';
 
@@ -67,7 +67,11 @@ export class Registrar {
     const id = tuple(GLOBAL, self.pid);
     const nodes = await this.#lockKnown(self, id);
     try {
-      return await work(self, nodes);
+      // a node that is gone by now needs no change; asking it would connect it again
+      return await work(
+        self,
+        nodes.filter((node) => isUp(self.system, node)),
+      );
     } finally {
       const boss = theBoss(nodes);
       await delLock(
