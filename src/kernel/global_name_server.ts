@@ -18,7 +18,7 @@ import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { NameChanges } from './global_changes.js';
 import { stateToTerm } from './global_info.js';
-import { isLockOfSession, Locker, SESSION_LIMIT_MS } from './global_locker.js';
+import { isLockOfSession, isUp, Locker, SESSION_LIMIT_MS } from './global_locker.js';
 import { GLOBAL, isLockId, LockTable } from './global_locks.js';
 import {
   GLOBAL_NAME_SERVER,
@@ -60,6 +60,7 @@ type OwnEvent =
   | { readonly type: 'down'; readonly node: Atom }
   | { readonly type: 'extra_down'; readonly node: Atom }
   | { readonly type: 'lock_is_set'; readonly node: Atom; readonly tag: number; readonly lockId: Tuple }
+  | { readonly type: 'look_for_odd' }
   | { readonly type: 'expired'; readonly node: Atom; readonly tag: number }
   | { readonly type: 'lock_grows_old'; readonly node: Atom; readonly tag: number; readonly pid: Pid }
   | {
@@ -74,6 +75,8 @@ type Gone = 'disconnected' | 'remove_connection' | 'ignore_node';
 
 /** The answer to a lock given back is held for this long at most. */
 export const HOLD_LIMIT_MS = 5000;
+/** So many looks in a row find a node odd before we part from it. */
+const ODD_TIMES = 3;
 const GEN_CAST = atom('$gen_cast');
 const SET_LOCK = atom('set_lock');
 const DEL_LOCK = atom('del_lock');
@@ -100,6 +103,9 @@ export class NameServer implements GenServer<undefined> {
   /** Who waits until nodes are synchronised with us, and until they are gone. */
   readonly #syncers = new NodeWaiters();
   readonly #leaving = new NodeWaiters();
+  /** Connected nodes that are known and not synchronised, or the reverse; and how often that was seen. */
+  readonly #odd = new Map<Atom, { readonly connection: number; times: number }>();
+  #looking = false;
   /** Set by `init`, before anything else can be called. */
   self!: Process;
   locks!: LockTable;
@@ -232,7 +238,7 @@ export class NameServer implements GenServer<undefined> {
   #syncOther(node: Atom): void {
     this.self.system.spawn(async (self) => {
       for (let tries = 0; tries <= this.options.connectRetries; tries++) {
-        if (await this.options.connect(node)) {
+        if ((await this.options.connect(node)) || isUp(self.system, node)) {
           this.#send(node, tuple(GEN_CAST, inSync(self.node)));
           return;
         }
@@ -358,6 +364,7 @@ export class NameServer implements GenServer<undefined> {
   handleInfo(message: Term, state: undefined): Step<undefined> {
     const event = this.#events.of(message);
     if (event !== undefined) this.#guarded(() => this.#ownEvent(event));
+    else if (this.#partitions.handled(message)) return { state };
     else if (isTagged(message, DOWN, 5)) this.#down(message.elements[1] as Term);
     else if (isTagged(message, EXIT, 3)) return this.#exit(message, state);
     else {
@@ -433,11 +440,14 @@ export class NameServer implements GenServer<undefined> {
   }
 
   #ownEvent(event: OwnEvent): void {
+    if (event.type === 'look_for_odd') {
+      this.#lookForOdd();
+      return;
+    }
     const { node } = event;
     switch (event.type) {
       case 'up':
-        this.peers.connections.set(node, event.connectionId);
-        if (this.#connectAll) this.#sessions.begin(node);
+        this.#up(node, event.connectionId);
         return;
       case 'down':
         this.#gone(node, 'disconnected');
@@ -446,8 +456,9 @@ export class NameServer implements GenServer<undefined> {
         this.#leaving.tell(node);
         return;
       case 'extra_down':
-        this.#gone(node, 'disconnected');
-        this.peers.connections.delete(node);
+        // it may have connected to us meanwhile
+        if (isUp(this.self.system, node)) this.#send(node, tuple(GEN_CAST, inSync(this.self.node)));
+        else this.#gone(node, 'disconnected');
         return;
       case 'lock_is_set':
         this.#sessions.lockIsSet(node, event.tag, event.lockId);
@@ -477,13 +488,55 @@ export class NameServer implements GenServer<undefined> {
     return pid;
   }
 
+  // --- nodes that come ---------------------------------------------------------------------------------------
+
+  #up(node: Atom, connectionId: number): void {
+    const { peers } = this;
+    peers.connections.set(node, connectionId);
+    if (!this.#connectAll) return;
+    // Given up while its connection was being made: it does not know that yet.
+    if (peers.removing.has(node)) this.#partitions.part(node);
+    else this.#sessions.begin(node);
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    if (this.#looking || this.peers.connections.size === 0) return;
+    this.#looking = true;
+    this.#events.postAfter(this.self, this.#limitMs, { type: 'look_for_odd' });
+  }
+
+  /**
+   * A connection that is lost in the middle can leave a connected node known and not synchronised, or the other way
+   * round, for good: the two sides do not mean the same. From a node that is so for long we part, so that it can
+   * come back as a new one.
+   */
+  #lookForOdd(): void {
+    const { peers } = this;
+    for (const [node, connection] of peers.connections) {
+      const odd = this.#connectAll && peers.known.has(node) !== peers.synced.has(node);
+      const before = this.#odd.get(node);
+      if (!odd) this.#odd.delete(node);
+      else if (before?.connection !== connection) this.#odd.set(node, { connection, times: 1 });
+      else if (++before.times >= ODD_TIMES) {
+        this.#odd.delete(node);
+        const [own, peer] = [format(this.self.node), format(node)];
+        const text = `'global' at node ${own} was not synchronised with node ${peer}; parting from it`;
+        this.self.system.log('warning', text, { node: node.name });
+        this.#partitions.part(node);
+      }
+    }
+    this.#looking = false;
+    this.#lookLater();
+  }
+
   // --- nodes that go -------------------------------------------------------------------------------------------
 
   #gone(node: Atom, why: Gone): void {
     const { peers, locker } = this;
     this.#sessions.gone(node);
     locker.removeFromKnown(node);
-    if (why === 'remove_connection') peers.removing.add(node);
+    if (why === 'remove_connection') this.#markRemoving(node);
     else if (!peers.removing.delete(node) && why === 'disconnected' && this.#prevents) {
       this.#partitions.tellLost(node);
     }
@@ -491,6 +544,12 @@ export class NameServer implements GenServer<undefined> {
     peers.known.delete(node);
     peers.synced.delete(node);
     if (why !== 'remove_connection') this.#syncers.tell(node);
+  }
+
+  /** Only where there is, or is about to be, a connection whose end has to be passed over in silence. */
+  #markRemoving(node: Atom): void {
+    const entry = this.self.system.findEntry(node);
+    if (entry?.channel !== undefined || entry?.pending !== undefined) this.peers.removing.add(node);
   }
 
   /** Closes all connections that global knows of, without making the others part from one another. */

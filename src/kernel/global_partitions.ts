@@ -12,6 +12,10 @@ import { integer } from '../terms/number.js';
 import type { Term } from '../terms/term.js';
 import { lostConnection, type PeerMessage, removeConnection, VERSIONS_OF_NODES } from './global_messages.js';
 import type { Peers } from './global_peers.js';
+import { LocalEvents } from './local_events.js';
+
+/** A node that was asked to close the connection has so long to do it. */
+const PART_LIMIT_MS = 2000;
 
 /** What this needs of the name server. */
 export interface PartitionHost {
@@ -28,6 +32,7 @@ export class Partitions {
   readonly #host: PartitionHost;
   readonly #seen: LostConnections;
   readonly #creation: number | bigint;
+  readonly #events = new LocalEvents<{ readonly node: Atom; readonly connection: number }>();
   #operations = 0;
 
   constructor(self: Process, peers: Peers, host: PartitionHost) {
@@ -57,18 +62,38 @@ export class Partitions {
       this.#host.disconnect(removed);
       this.#log('disconnected old', removed);
     } else {
-      this.#host.send(removed, removeConnection(this.#self.node));
-      this.#host.gone(removed);
+      this.part(removed);
       this.#log('requested disconnect from', removed);
     }
   }
 
-  /** A node asks us to part from it. */
+  /** A node asks us to part from it: it has done so, whether we know it or not. */
   removeConnection(node: Atom): void {
-    if (!this.#peers.isPotentiallyKnown(node)) return;
+    const known = this.#peers.isPotentiallyKnown(node);
+    if (!known && !this.#peers.connections.has(node)) return;
     this.#host.gone(node);
     this.#host.disconnect(node);
-    this.#log('disconnected', node);
+    if (known) this.#log('disconnected', node);
+  }
+
+  /**
+   * Parts from a node: asks it to close the connection, and closes it ourselves if it has not done so after a
+   * while, for then it did not know us and would stay connected without being synchronised.
+   */
+  part(node: Atom): void {
+    const connection = this.#peers.connections.get(node);
+    this.#host.send(node, removeConnection(this.#self.node));
+    this.#host.gone(node);
+    if (connection === undefined) return;
+    this.#events.postAfter(this.#self, PART_LIMIT_MS, { node, connection });
+  }
+
+  /** What `part` left to be done later, if that is what the message says. */
+  handled(message: Term): boolean {
+    const parting = this.#events.of(message);
+    if (parting === undefined) return false;
+    if (this.#peers.connections.get(parting.node) === parting.connection) this.#host.disconnect(parting.node);
+    return true;
   }
 
   #log(what: string, node: Atom): void {

@@ -72,8 +72,15 @@ test('a connection is lost in any step of joining and comes back: all end in syn
       const [a, b, c] = nodes;
       // it may have come back by itself already: a name, or a node told of, is reason enough to connect
       cluster.onSignal = () => {};
-      cluster.join(b, c);
-      await eventually(`step ${step}: all agree`, () => settled(nodes), 10_000);
+      await eventually(
+        `step ${step}: all agree`,
+        () => {
+          // nobody dials again by itself
+          if (c.system.nodes().length === 0) cluster.join(b, c);
+          return settled(nodes);
+        },
+        10_000,
+      );
       assert.equal(a.global.registeredNames().length, 2);
     }
   }
