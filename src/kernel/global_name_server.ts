@@ -357,14 +357,17 @@ export class NameServer implements GenServer<undefined> {
       const read = readCast(message);
       if (read === undefined) this.#unexpected(`handle_cast(${format(message)}, _)`);
       else this.#peerMessage(read);
+      this.#lookLater();
     });
     return { state };
   }
 
   handleInfo(message: Term, state: undefined): Step<undefined> {
     const event = this.#events.of(message);
-    if (event !== undefined) this.#guarded(() => this.#ownEvent(event));
-    else if (this.#partitions.handled(message)) return { state };
+    if (event !== undefined) {
+      this.#guarded(() => this.#ownEvent(event));
+      this.#lookLater();
+    } else if (this.#partitions.handled(message)) return { state };
     else if (isTagged(message, DOWN, 5)) this.#down(message.elements[1] as Term);
     else if (isTagged(message, EXIT, 3)) return this.#exit(message, state);
     else {
@@ -497,11 +500,14 @@ export class NameServer implements GenServer<undefined> {
     // Given up while its connection was being made: it does not know that yet.
     if (peers.removing.has(node)) this.#partitions.part(node);
     else this.#sessions.begin(node);
-    this.#lookLater();
+  }
+
+  #isOdd(node: Atom): boolean {
+    return this.#connectAll && this.peers.known.has(node) !== this.peers.synced.has(node);
   }
 
   #lookLater(): void {
-    if (this.#looking || this.peers.connections.size === 0) return;
+    if (this.#looking || ![...this.peers.connections.keys()].some((node) => this.#isOdd(node))) return;
     this.#looking = true;
     this.#events.postAfter(this.self, this.#limitMs, { type: 'look_for_odd' });
   }
@@ -514,7 +520,7 @@ export class NameServer implements GenServer<undefined> {
   #lookForOdd(): void {
     const { peers } = this;
     for (const [node, connection] of peers.connections) {
-      const odd = this.#connectAll && peers.known.has(node) !== peers.synced.has(node);
+      const odd = this.#isOdd(node);
       const before = this.#odd.get(node);
       if (!odd) this.#odd.delete(node);
       else if (before?.connection !== connection) this.#odd.set(node, { connection, times: 1 });
