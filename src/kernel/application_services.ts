@@ -18,6 +18,7 @@ import type { Appl } from './dist_ac_state.js';
 import type { Global } from './global.js';
 import { startKernelConfig } from './kernel_config.js';
 import type { DistributedApplication, KernelParameters } from './kernel_parameters.js';
+import { NameHandovers } from './name_handover.js';
 import { ping } from './net_adm.js';
 import { call as rpcCall } from './rpc.js';
 
@@ -54,6 +55,7 @@ export class ApplicationServices {
   readonly #system: System;
   readonly #options: ApplicationServiceOptions;
   readonly #locks: LockClient;
+  readonly #handovers: NameHandovers;
 
   constructor(system: System, options: ApplicationServiceOptions) {
     const { config, global, version } = options;
@@ -76,6 +78,7 @@ export class ApplicationServices {
       },
       delLock: (self, id, nodes) => global.delLock(self, id, nodes),
     };
+    this.#handovers = new NameHandovers(system, global, this.controller.tables);
     const module = new ApplicationModule(this.controller, this.#locks);
     this.applications = new Applications(system, module, options.code);
     offerApplications(options.code, module, options.remoteControl === true);
@@ -115,13 +118,10 @@ export class ApplicationServices {
       weight: () => this.#weight(),
       startedHere: (app) => controller.isStarted(app),
       takeControl: (app, process) => controller.takeControl(app, process),
-      canLock: (id) => {
-        // a lock that is free is only looked at: the decision behind it takes no time
-        const self = this.#system.whereis(DIST_AC);
-        if (self === undefined || !global.localLock(self, id)) return false;
-        global.localUnlock(self, id);
-        return true;
-      },
+      // a lock that is free is only looked at: the decision behind it takes no time
+      canLock: (id) => global.canLock(id),
+      expectTakeover: (app, node) => this.#handovers.expect(app, node),
+      announced: (app, node, failed) => this.#handovers.announced(app, node, failed),
       whereis: async (self, node) => {
         const pid = await rpcCall(self, node, ERLANG, WHEREIS, [DIST_AC]);
         return pid instanceof Pid ? pid : undefined;

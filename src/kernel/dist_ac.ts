@@ -91,6 +91,10 @@ export interface DistAcOptions {
   readonly delLock: (self: Process, id: Tuple, nodes: readonly Atom[]) => Promise<void>;
   /** `erlang:whereis(dist_ac)` on another node. */
   readonly whereis: (self: Process, node: Atom) => Promise<Pid | undefined>;
+  /** A node that ranks higher may start the application soon, which runs here; see name_handover.ts. */
+  readonly expectTakeover?: (app: Atom, node: Atom) => void;
+  /** That node has announced it, or that its start failed. */
+  readonly announced?: (app: Atom, node: Atom, failed: boolean) => void;
   /** Told once the introductions are over. */
   readonly onSynced?: () => void;
 }
@@ -380,6 +384,12 @@ class DistAc implements GenServer<State> {
         if (holder !== undefined) self.send(holder, RELEASE);
         break;
       }
+      case 'expect':
+        this.#options.expectTakeover?.(effect.app, effect.node);
+        break;
+      case 'announced':
+        this.#options.announced?.(effect.app, effect.node, effect.failed);
+        break;
       case 'timer':
         self.sendAfter(effect.ms, self.pid, tuple(TIMER, atom(effect.what), effect.app, effect.token));
         break;

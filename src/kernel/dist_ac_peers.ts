@@ -73,9 +73,16 @@ function introduced(s: State, m: Message<'new_node'>, fx: Effect[], around: Arou
     return waitersLookAgain(becomesKnown(answered, m, fx), fx, around);
   }
   if (m.started.length > 0 || s.known.includes(m.node)) return s;
-  const running = [...s.appls.values()].filter((appl) => appl.id === 'local').map((appl) => appl.name);
+  const local = [...s.appls.values()].filter((appl) => appl.id === 'local');
+  const running = local.map((appl) => appl.name);
+  for (const appl of local) expectTakeover(s, appl, m.node, fx);
   fx.push({ do: 'send', node: m.node, message: newNode(s.self, s.appls.values(), running) });
   return waitersLookAgain(becomesKnown(s, m, fx), fx, around);
+}
+
+/** A node in an earlier element of the list takes the application over when it starts it. */
+function expectTakeover(s: State, appl: Appl, node: Atom, fx: Effect[]): void {
+  if (appl.id === 'local' && ranksBefore(appl, node, s.self)) fx.push({ do: 'expect', app: appl.name, node });
 }
 
 /** Copies what the node says of itself: its permission, or that it has not loaded the application. */
@@ -125,6 +132,7 @@ function loadedElsewhere(s: State, m: Message<'app_loaded'>, fx: Effect[], aroun
     const entry = { app: m.app, node: m.node, nodes: m.nodes, permission: m.permission };
     return { ...s, distLoaded: remember(others, entry) };
   }
+  expectTakeover(s, appl, m.node, fx);
   const compared = compareLists(s, appl, m.node, m.nodes, fx);
   if (!equalNodes(appl.nodes, m.nodes)) return compared;
   if (!m.heKnowsMe) {
@@ -148,6 +156,7 @@ function unloadedElsewhere(s: State, m: Message<'app_unloaded'>): State {
 /** The announcement is an order: whoever runs the application stops it, and everybody is a standby of that node. */
 function startedElsewhere(s: State, node: Atom, app: Atom, fx: Effect[]): State {
   if (node === s.self) return s;
+  fx.push({ do: 'announced', app, node, failed: false });
   let next: State = { ...s, failed: s.failed.filter((e) => e.app !== app || e.node !== node) };
   const appl = next.appls.get(app);
   if (next.pending.has(app)) return releasePermits(runsAt(next, app, node, fx), app, fx);
@@ -198,6 +207,7 @@ function failedElsewhere(
 ): State {
   const appl = s.appls.get(app);
   if (node === s.self || appl === undefined) return s;
+  fx.push({ do: 'announced', app, node, failed: true });
   const others = s.failed.filter((entry) => entry.app !== app || entry.node !== node);
   let next: State = { ...s, failed: remember(others, { app, node }) };
   const pending = next.pending.get(app);

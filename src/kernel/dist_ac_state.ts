@@ -150,6 +150,10 @@ export type Effect =
   | { readonly do: 'reply'; readonly from: From; readonly result: Term }
   /** A caller of permit may give its global lock back: it waits for a start now. */
   | { readonly do: 'unlock'; readonly from: From }
+  /** That node ranks higher and may start the application soon, which runs here. */
+  | { readonly do: 'expect'; readonly app: Atom; readonly node: Atom }
+  /** That node has announced it, or that it failed. */
+  | { readonly do: 'announced'; readonly app: Atom; readonly node: Atom; readonly failed: boolean }
   | {
       readonly do: 'timer';
       readonly what: TimerKind;
