@@ -71,6 +71,12 @@ export interface NodeOptions extends ProtoDistOptions {
    * what an interactive Elixir node has of its own.
    */
   readonly weight?: number | ((running: number) => number);
+  /**
+   * What becomes of a distributed application that runs on both sides when a torn network is mended. `off`, as in
+   * OTP: both instances go on until the nodes of one side are restarted. `rejoin`: lost nodes are dialled, and
+   * the node that ranks higher keeps it; its neighbours need not know of that.
+   */
+  readonly heal?: 'off' | 'rejoin';
   /** Whether other nodes may start, stop and move applications here by rpc; false by default. */
   readonly remoteControl?: boolean;
   /** Limits of a connection's buffers. */
@@ -240,7 +246,9 @@ async function boot(
     version: VERSION,
     global,
     code,
+    connect: (node) => netKernel.connectNode(node),
     disconnect: (node) => void netKernel.disconnect(node),
+    ...(options.heal === undefined ? {} : { heal: options.heal }),
     onChange: (event) => void events.emit('application', event),
     ...(options.weight === undefined ? {} : { weight: options.weight }),
     ...(options.remoteControl === undefined ? {} : { remoteControl: options.remoteControl }),

@@ -37,7 +37,10 @@ export interface ApplicationServiceOptions {
   readonly version: string;
   readonly global: Global;
   readonly code: CodeServer;
+  readonly connect: (node: Atom) => Promise<boolean>;
   readonly disconnect: (node: Atom) => void;
+  /** What becomes of applications that run on both sides of a torn network; see dist_ac_introductions.ts. */
+  readonly heal?: 'off' | 'rejoin';
   /**
    * What this node counts in a choice by weight, where the lowest wins: by default 6, as an interactive Elixir node
    * has, plus the user's applications that run here.
@@ -120,6 +123,8 @@ export class ApplicationServices {
       takeControl: (app, process) => controller.takeControl(app, process),
       // a lock that is free is only looked at: the decision behind it takes no time
       canLock: (id) => global.canLock(id),
+      connect: (node) => void this.#options.connect(node),
+      ...(this.#options.heal === undefined ? {} : { heal: this.#options.heal }),
       expectTakeover: (app, node) => this.#handovers.expect(app, node),
       announced: (app, node, failed) => this.#handovers.announced(app, node, failed),
       whereis: async (self, node) => {

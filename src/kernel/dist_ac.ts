@@ -9,6 +9,7 @@
 // Unlike OTP's it never waits inside: introductions, weights and announcements are answered at any time, also
 // while decisions of its own are open, so it can be part of no deadlock. `release_handler` is left out.
 import type { Process } from '../erts/process.js';
+import type { NodeEvent } from '../erts/system.js';
 import { type From, reply } from '../stdlib/gen.js';
 import { type GenServer, type Step, startLink } from '../stdlib/gen_server.js';
 import type { StartResult } from '../stdlib/proc_lib.js';
@@ -20,11 +21,12 @@ import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { distributedAppls, distributionSpec } from './dist_ac_config.js';
 import * as control from './dist_ac_control.js';
-import { newNode, peerMessage } from './dist_ac_messages.js';
+import { Introductions } from './dist_ac_introductions.js';
+import { peerMessage } from './dist_ac_messages.js';
+import { DIST_AC, type DistAcOptions, RELEASE } from './dist_ac_options.js';
 import { announceAgain, nodeDown, peerArrived, restartTimeOver } from './dist_ac_peers.js';
 import { evaluate, runningAt, runsAt } from './dist_ac_start.js';
 import {
-  type Appl,
   type Around,
   type Effect,
   initialState,
@@ -33,11 +35,10 @@ import {
   type TimerKind,
 } from './dist_ac_state.js';
 
-export const DIST_AC: Atom = atom('dist_ac');
 const GO = atom('go');
 const TOOK_CONTROL = atom('dist_ac_took_control');
-const SYNC_DACS = atom('sync_dacs');
 const AC = atom('application_controller');
+const NODEUP = atom('nodeup');
 const NODEDOWN = atom('nodedown');
 const OK = atom('ok');
 const ERROR = atom('error');
@@ -56,48 +57,12 @@ const AC_RUN = atom('ac_application_run');
 const AC_NOT_RUN = atom('ac_application_not_run');
 const AC_NOT_STARTED = atom('ac_application_not_started');
 const AC_STOPPED = atom('ac_application_stopped');
-const SYNC_LOCKED = atom('dist_ac_sync_locked');
-const SYNC_PID = atom('dist_ac_sync_pid');
-const SYNC_LATE = atom('dist_ac_sync_late');
 const TIMER = atom('dist_ac_timer');
-/** Gives the lock of a takeover or permit back. */
-export const RELEASE: Atom = atom('dist_ac_release_lock');
 
 /** How long a start waits for a lock of somebody else on this node before it tries again. */
 const LOCK_RETRY_MS = 100;
-/** After so long without all answers the lock of the synchronisation is given back: somebody may need it to answer. */
-const SYNC_UNLOCK_MS = 5000;
-/** After so long without all answers we go on; who answers later is known from then on. */
-const SYNC_GIVE_UP_MS = 30_000;
 /** Weight messages of one node about one application within a second; more are a loop, and one too many ends it. */
 const WEIGHTS_PER_SECOND = 50;
-
-/** What it needs of `global`, `rpc` and the application controller. */
-export interface DistAcOptions {
-  /** The applications of the parameter `distributed`. */
-  readonly appls: readonly Appl[];
-  /** The configured permission of an application. */
-  readonly permission: (app: Atom) => boolean;
-  /** How loaded this node is. */
-  readonly weight: () => number;
-  /** Whether the application controller has it among its started applications. */
-  readonly startedHere: (app: Atom) => boolean;
-  /** Makes the application controller pass requests for the application to this process. */
-  readonly takeControl: (app: Atom, controller: Process) => void;
-  /** Whether our own lock table would grant the lock now. */
-  readonly canLock: (id: Tuple) => boolean;
-  /** `global:set_lock` for process `self`, tried without end. */
-  readonly setLock: (self: Process, id: Tuple, nodes: readonly Atom[]) => Promise<void>;
-  readonly delLock: (self: Process, id: Tuple, nodes: readonly Atom[]) => Promise<void>;
-  /** `erlang:whereis(dist_ac)` on another node. */
-  readonly whereis: (self: Process, node: Atom) => Promise<Pid | undefined>;
-  /** A node that ranks higher may start the application soon, which runs here; see name_handover.ts. */
-  readonly expectTakeover?: (app: Atom, node: Atom) => void;
-  /** That node has announced it, or that its start failed. */
-  readonly announced?: (app: Atom, node: Atom, failed: boolean) => void;
-  /** Told once the introductions are over. */
-  readonly onSynced?: () => void;
-}
 
 /** The registered name `dist_ac`; it waits for `{go, Pid}` before it does anything of its own. */
 export function startDistAc(supervisor: Process, options: DistAcOptions): Promise<StartResult> {
@@ -113,11 +78,7 @@ class DistAc implements GenServer<State> {
   /** What has to wait until the introductions are over. */
   #queue: ((self: Process) => void)[] | undefined = [];
   #state: State | undefined;
-  /** Nodes whose `dist_ac` is being looked up. */
-  readonly #looking = new Set<Atom>();
-  #locker: Pid | undefined;
-  #introducing = false;
-  #late: unknown;
+  readonly #introductions: Introductions;
   /** Who holds the lock of a caller of permit. */
   readonly #holders = new Map<unknown, Pid>();
   readonly #weights = new Map<string, number>();
@@ -125,14 +86,23 @@ class DistAc implements GenServer<State> {
 
   constructor(options: DistAcOptions) {
     this.#options = options;
+    this.#introductions = new Introductions(options, {
+      state: () => this.#state as State,
+      setAwaiting: (awaiting) => {
+        this.#state = { ...(this.#state as State), awaiting };
+      },
+      synced: (self) => this.#synced(self),
+    });
   }
 
   init(self: Process): { state: State } {
     self.trapExit = true;
     self.asyncDist = true;
     const { system } = self;
-    const listener = (event: { type: string; node: Atom; channel: { visible: boolean } }): void => {
-      if (event.type === 'down' && event.channel.visible) self.deliver(tuple(NODEDOWN, event.node));
+    const listener = (event: NodeEvent): void => {
+      if (!event.channel.visible) return;
+      const { creation } = event.channel;
+      self.deliver(tuple(event.type === 'up' ? NODEUP : NODEDOWN, event.node, creation));
     };
     system.nodeListeners.add(listener);
     self.signal.addEventListener('abort', () => system.nodeListeners.delete(listener), { once: true });
@@ -157,19 +127,19 @@ class DistAc implements GenServer<State> {
     if (peer !== undefined) {
       if (peer.type === 'weight' && this.#loops(peer.app, peer.node, self)) return;
       this.#do(self, (s, fx, around) => peerArrived(s, peer, fx, around));
-      if (peer.type === 'new_node') this.#answered(self);
+      if (peer.type === 'new_node') this.#introductions.answered(self);
       return;
     }
     const [tag, a, b, c] = message.elements;
     if (tag === NODEDOWN && a instanceof Atom) {
+      this.#introductions.nodeDown(self, a, b as number);
       this.#do(self, (s, fx, around) => nodeDown(s, a, fx, around));
-      this.#answered(self);
-    } else if (tag === GO && a instanceof Pid) this.#go(self, a);
+      this.#introductions.answered(self);
+    } else if (tag === NODEUP && a instanceof Atom) this.#introductions.nodeUp(self, a, b as number);
+    else if (tag === GO && a instanceof Pid) this.#go(self, a);
     else if (tag === TIMER) {
       if (a instanceof Atom && b instanceof Atom && typeof c === 'number') this.#timer(self, a, b, c);
-    } else if (tag === SYNC_LOCKED) this.#introduce(self);
-    else if (tag === SYNC_PID) this.#introduceTo(self, a as Atom, b as Term);
-    else if (tag === SYNC_LATE) this.#synced(self);
+    } else if (this.#introductions.arrived(self, message)) return;
     else if (a instanceof Atom) this.#afterSync(self, () => this.#controller(self, tag as Term, a, b));
   }
 
@@ -272,74 +242,19 @@ class DistAc implements GenServer<State> {
     reply(self, from, OK);
   }
 
-  // --- the boot -----------------------------------------------------------------------------------------------
+  // --- introductions ------------------------------------------------------------------------------------------
 
   #go(self: Process, kernelConfig: Pid): void {
     for (const app of (this.#state as State).appls.keys()) this.#options.takeControl(app, self);
     self.send(kernelConfig, TOOK_CONTROL);
-    const nodes = [self.node, ...self.system.nodes()];
-    const { setLock, delLock } = this.#options;
-    this.#locker = self.spawnLink(async (locker) => {
-      const id = tuple(DIST_AC, SYNC_DACS);
-      try {
-        await setLock(locker, id, nodes);
-      } finally {
-        locker.send(self.pid, tuple(SYNC_LOCKED, true));
-      }
-      await locker.receive((message) => (message === RELEASE ? true : undefined), SYNC_UNLOCK_MS);
-      await delLock(locker, id, nodes);
-    });
-  }
-
-  /** Looks for the dist_ac of every visible node that is not known yet: of now, and never again. */
-  #introduce(self: Process): void {
-    const state = this.#state as State;
-    this.#introducing = true;
-    const nodes = self.system.nodes().filter((node) => !state.known.includes(node));
-    this.#state = { ...state, awaiting: new Set([...state.awaiting, ...nodes]) };
-    for (const node of nodes) {
-      this.#looking.add(node);
-      self.spawnLink(async (looker) => {
-        const pid = await this.#options.whereis(looker, node).catch(() => undefined);
-        looker.send(self.pid, tuple(SYNC_PID, node, pid ?? false));
-      });
-    }
-    this.#late = self.sendAfter(SYNC_GIVE_UP_MS, self.pid, tuple(SYNC_LATE, true));
-    this.#answered(self);
-  }
-
-  #introduceTo(self: Process, node: Atom, pid: Term): void {
-    if (!this.#looking.delete(node)) return;
-    const state = this.#state as State;
-    if (pid instanceof Pid) self.send(pid, newNode(self.node, state.appls.values(), []));
-    else if (state.known.includes(node)) {
-      self.send(tuple(DIST_AC, node), newNode(self.node, state.appls.values(), []));
-    } else
-      this.#state = { ...state, awaiting: new Set([...state.awaiting].filter((other) => other !== node)) };
-    this.#answered(self);
-  }
-
-  /** In sync when every node we introduced ourselves to has answered or is gone. */
-  #answered(self: Process): void {
-    const { awaiting } = this.#state as State;
-    for (const node of this.#looking) if (!self.system.nodes().includes(node)) this.#looking.delete(node);
-    if (this.#introducing && awaiting.size === 0 && this.#looking.size === 0) this.#synced(self);
+    this.#introductions.begin(self);
   }
 
   #synced(self: Process): void {
     const queue = this.#queue;
-    if (queue === undefined) return;
-    const { awaiting } = this.#state as State;
-    if (awaiting.size > 0) {
-      const names = [...awaiting].map((node) => node.name).join(', ');
-      self.system.log('warning', `dist_ac: ${names} did not answer our introduction; going on without`);
-    }
-    self.cancelTimer(this.#late);
-    this.#introducing = false;
     this.#queue = undefined;
-    if (this.#locker !== undefined) self.send(this.#locker, RELEASE);
     this.#options.onSynced?.();
-    for (const waiting of queue) waiting(self);
+    for (const waiting of queue ?? []) waiting(self);
   }
 
   #afterSync(self: Process, what: (self: Process) => void): void {
@@ -363,6 +278,7 @@ class DistAc implements GenServer<State> {
       weight,
       permission,
       startedHere,
+      rejoin: this.#options.heal === 'rejoin',
       now: () => system.clock.now(),
     };
   }
@@ -453,3 +369,5 @@ function look(s: State, app: Atom, token: number, fx: Effect[], around: Around):
   fx.push({ do: 'log', level: 'notice', text: `the start of ${app.name} waits for ${who}`, terms: [] });
   return evaluate(s, app, fx, around);
 }
+
+export { DIST_AC, type DistAcOptions } from './dist_ac_options.js';

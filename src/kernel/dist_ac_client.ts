@@ -8,7 +8,7 @@ import { Atom, atom } from '../terms/atom.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, type Tuple, tuple } from '../terms/tuple.js';
-import { DIST_AC, RELEASE } from './dist_ac.js';
+import { DIST_AC, RELEASE } from './dist_ac_options.js';
 
 const EXIT = atom('EXIT');
 const LOCKED = atom('dist_ac_locked');

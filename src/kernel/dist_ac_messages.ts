@@ -22,6 +22,7 @@ const APP_STARTED = atom('dist_ac_app_started');
 const APP_STOPPED = atom('dist_ac_app_stopped');
 const NEW_PERMISSION = atom('dist_ac_new_permission');
 const APPL = atom('appl');
+const LOCAL = atom('local');
 const OK = atom('ok');
 const ERROR = atom('error');
 
@@ -33,6 +34,8 @@ export interface ApplSeen {
   readonly name: Atom;
   readonly nodes: NodeList | undefined;
   readonly run: ReadonlyMap<Atom, Permission>;
+  /** It runs there. */
+  readonly local: boolean;
 }
 
 /** A start's result: undefined for `ok`, else the reason. */
@@ -176,7 +179,7 @@ function newNodeMessage(vsn: Field, node: Field, appls: Field, started: Field): 
 
 function applSeen(term: Term): ApplSeen | undefined {
   if (!(term instanceof Tuple) || term.elements.length !== 6 || term.elements[0] !== APPL) return undefined;
-  const [, name, , , nodes, run] = term.elements;
+  const [, name, id, , nodes, run] = term.elements;
   if (!(name instanceof Atom) || !Array.isArray(run)) return undefined;
   const permissions = new Map<Atom, Permission>();
   for (const entry of run as readonly Term[]) {
@@ -186,7 +189,7 @@ function applSeen(term: Term): ApplSeen | undefined {
     if (typeof permission === 'boolean') permissions.set(node, permission);
     else if (permission === UNDEFINED) permissions.set(node, undefined);
   }
-  return { name, nodes: nodeListFromTerm(nodes as Term), run: permissions };
+  return { name, nodes: nodeListFromTerm(nodes as Term), run: permissions, local: id === LOCAL };
 }
 
 function permissionMessage(

@@ -1,6 +1,8 @@
 // What dist_ac does when another node tells it something, or goes down (OTP's dist_ac:handle_info).
+
 import { type Atom, atom } from '../terms/atom.js';
 import { tuple } from '../terms/tuple.js';
+import { settleDoubles } from './dist_ac_heal.js';
 import { appLoaded, appStarted, newNode, type PeerMessage, type StartError } from './dist_ac_messages.js';
 import { changeRequest, evaluate, giveUp, roundOver, runsAt, startAppl } from './dist_ac_start.js';
 import {
@@ -70,14 +72,14 @@ function introduced(s: State, m: Message<'new_node'>, fx: Effect[], around: Arou
       .filter((app) => !s.remoteStarted.some((entry) => entry.app === app && entry.node === m.node))
       .map((app) => ({ node: m.node, app }));
     const answered = { ...s, awaiting, remoteStarted: [...s.remoteStarted, ...heard] };
-    return waitersLookAgain(becomesKnown(answered, m, fx), fx, around);
+    return waitersLookAgain(becomesKnown(answered, m, fx, around), fx, around);
   }
   if (m.started.length > 0 || s.known.includes(m.node)) return s;
   const local = [...s.appls.values()].filter((appl) => appl.id === 'local');
   const running = local.map((appl) => appl.name);
   for (const appl of local) expectTakeover(s, appl, m.node, fx);
   fx.push({ do: 'send', node: m.node, message: newNode(s.self, s.appls.values(), running) });
-  return waitersLookAgain(becomesKnown(s, m, fx), fx, around);
+  return waitersLookAgain(becomesKnown(s, m, fx, around), fx, around);
 }
 
 /** A node in an earlier element of the list takes the application over when it starts it. */
@@ -86,7 +88,7 @@ function expectTakeover(s: State, appl: Appl, node: Atom, fx: Effect[]): void {
 }
 
 /** Copies what the node says of itself: its permission, or that it has not loaded the application. */
-function becomesKnown(s: State, m: Message<'new_node'>, fx: Effect[]): State {
+function becomesKnown(s: State, m: Message<'new_node'>, fx: Effect[], around: Around): State {
   let next: State = { ...s, known: s.known.includes(m.node) ? s.known : [m.node, ...s.known] };
   for (const seen of m.appls) {
     const appl = next.appls.get(seen.name);
@@ -94,7 +96,7 @@ function becomesKnown(s: State, m: Message<'new_node'>, fx: Effect[]): State {
     next = withRun(next, seen.name, m.node, seen.run.get(m.node));
     if (seen.nodes !== undefined) next = compareLists(next, appl, m.node, seen.nodes, fx);
   }
-  return next;
+  return around.rejoin ? settleDoubles(next, m.node, m.appls, fx) : next;
 }
 
 /** Decisions that wait for whoever starts the application may be settled by a new node. */

@@ -132,6 +132,8 @@ export interface Around {
   permission(app: Atom): boolean;
   /** Whether the application controller has it among its started applications. */
   startedHere(app: Atom): boolean;
+  /** Whether an application that runs here and at a node that comes back is settled at once. */
+  readonly rejoin: boolean;
   now(): number;
 }
 

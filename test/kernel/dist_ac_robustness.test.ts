@@ -139,10 +139,41 @@ test('dist_ac 101: after a torn network both sides keep what they run', async ()
   await eventually('both run it', () => a.runs('d1') && b.runs('d1'));
   cluster.heal(a.system, b.system);
   cluster.connect(a.system, b.system);
-  await sleep(30);
+  await sleep(100);
   assert.ok(a.runs('d1') && b.runs('d1'));
   assert.equal((await a.info()).known, '[a]');
+  assert.match(a.logs.join('\n'), /warning b@127.0.0.1 is back after the connection was lost.*\(here: d1\)/);
 });
+
+for (const healing of ['a', 'b', 'a b']) {
+  test(`dist_ac 101: with heal: 'rejoin' on ${healing} the node that ranks higher keeps it`, async () => {
+    using cluster = new DistAcCluster();
+    const apps = new TestApps();
+    const options = { distributed, apps: [apps.app('d1')], timeoutMs: 'infinity' } as const;
+    const boot = (name: string, other: string): Promise<DistAcNode> =>
+      cluster.begin(name, {
+        ...options,
+        mandatory: [other],
+        heal: healing.includes(name) ? 'rejoin' : 'off',
+      });
+    const [a, b] = [await boot('a', 'b'), await boot('b', 'a')];
+    assert.deepEqual([await a.booted, await b.booted], [undefined, undefined]);
+    await Promise.all([a.start('d1'), b.start('d1')]);
+    cluster.cut(a.system, b.system);
+    await eventually('both run it', () => a.runs('d1') && b.runs('d1'));
+    cluster.heal(a.system, b.system);
+    // nobody connects them but who heals
+    await eventually('one runs it', () => a.runs('d1') && !b.runs('d1'));
+    await eventually('b is its standby', () => b.listed('running') === '[{d1,{distributed,a}}]');
+    const infos = await Promise.all([a.info(), b.info()]);
+    assert.deepEqual(
+      infos.map((info) => info.known),
+      ['[b,a]', '[a,b]'],
+    );
+    cluster.crash(a);
+    await eventually('b fails over', () => b.runs('d1'));
+  });
+}
 
 test('dist_ac 102: a node that stops in good order stops its applications first, and says nothing', async () => {
   using cluster = new DistAcCluster();

@@ -30,6 +30,7 @@ export interface BootOptions {
   readonly timeoutMs?: number | 'infinity';
   readonly weight?: number;
   readonly startDistAc?: boolean;
+  readonly heal?: 'off' | 'rejoin';
   readonly apps?: readonly Application[];
 }
 
@@ -307,6 +308,8 @@ export class DistAcCluster extends GlobalCluster {
         return free;
       },
       whereis: (self, other) => this.whereis(self, other),
+      connect: (other) => void system.connectedEntry(other),
+      ...(options.heal === undefined ? {} : { heal: options.heal }),
       onSynced: () => this.#known.set(node, true),
     };
   }

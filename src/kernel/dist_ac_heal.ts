@@ -1,0 +1,58 @@
+// After a torn network: nodes that lost each other and did not restart do not know each other any more, and both
+// sides may run an application. OTP leaves it so until one side is restarted. With `rejoin` we introduce ourselves
+// again, which BEAM nodes answer as they answer a booting node; then the node that ranks higher announces the
+// application, and the other one stops its instance.
+import { type Atom, atom } from '../terms/atom.js';
+import { tuple } from '../terms/tuple.js';
+import { compareNames } from './dist_ac_decision.js';
+import { type ApplSeen, appStarted } from './dist_ac_messages.js';
+import { changeRequest, finished } from './dist_ac_start.js';
+import { type Appl, type Effect, flatNodes, type State, withId } from './dist_ac_state.js';
+
+const STARTED = atom('started');
+
+/** Settles what runs here and, as its introduction says, at that node as well. */
+export function settleDoubles(s: State, node: Atom, seen: readonly ApplSeen[], fx: Effect[]): State {
+  let next = s;
+  for (const { name, local } of seen) {
+    const appl = next.appls.get(name);
+    if (!local || appl?.id !== 'local') continue;
+    const ours = outranks(appl, s.self, node);
+    fx.push({
+      do: 'log',
+      level: 'warning',
+      text:
+        `${name.name} ran on ${s.self.name} and on ${node.name} after the network was torn: ` +
+        `it goes on on ${ours ? s.self.name : node.name}, which ranks higher, and stops on the other node`,
+      terms: [],
+    });
+    if (ours) {
+      for (const known of next.known) {
+        if (known !== s.self)
+          fx.push({ do: 'send', node: known, message: appStarted(s.self, name, undefined) });
+      }
+    } else {
+      changeRequest(fx, name, tuple(STARTED, node));
+      next = finished(withId(next, name, { distributed: node }), name);
+    }
+  }
+  return next;
+}
+
+/** An earlier element of the list ranks higher; inside a tuple the smaller name, whose global names survive, too. */
+function outranks(appl: Appl, a: Atom, b: Atom): boolean {
+  const rank = (node: Atom): number => {
+    const at = appl.nodes.findIndex(
+      (entry) => entry === node || (Array.isArray(entry) && entry.includes(node)),
+    );
+    return at < 0 ? appl.nodes.length : at;
+  };
+  return rank(a) === rank(b) ? compareNames(a, b) < 0 : rank(a) < rank(b);
+}
+
+/** The nodes that are configured for an application of ours. */
+export function configuredNodes(s: State): Set<Atom> {
+  const nodes = new Set([...s.appls.values()].flatMap((appl) => flatNodes(appl.nodes)));
+  nodes.delete(s.self);
+  return nodes;
+}

@@ -1,0 +1,185 @@
+// Introductions: at boot to every visible node, under the lock `{dist_ac, sync_dacs}`; and again, if so configured,
+// to nodes that come back after the network was torn (OTP: dist_ac:sync_dacs, which knows only the boot).
+//
+// Everything that takes time is done by processes of its own, which tell dist_ac by message.
+import type { Process } from '../erts/process.js';
+import { Atom, atom } from '../terms/atom.js';
+import { Pid } from '../terms/pid.js';
+import type { Term } from '../terms/term.js';
+import { type Tuple, tuple } from '../terms/tuple.js';
+import { configuredNodes } from './dist_ac_heal.js';
+import { newNode } from './dist_ac_messages.js';
+import { DIST_AC, type DistAcOptions, RELEASE } from './dist_ac_options.js';
+import type { State } from './dist_ac_state.js';
+
+const SYNC_DACS = atom('sync_dacs');
+const LOCKED = atom('dist_ac_sync_locked');
+const FOUND = atom('dist_ac_sync_pid');
+const LATE = atom('dist_ac_sync_late');
+const REJOIN = atom('dist_ac_rejoin');
+const REDIAL = atom('dist_ac_redial');
+
+/** After so long without all answers the lock is given back: somebody may need it to answer. */
+const UNLOCK_MS = 5000;
+/** After so long without all answers we go on; who answers later is known from then on. */
+const GIVE_UP_MS = 30_000;
+/** A node that comes back is introduced after this time: if it has booted, it does so itself. */
+const REJOIN_AFTER_MS = 1000;
+const REDIAL_EVERY_MS = 5000;
+
+/** The state of dist_ac as far as introductions concern it. */
+export interface IntroductionsHost {
+  state(): State;
+  setAwaiting(awaiting: ReadonlySet<Atom>): void;
+  /** All nodes have answered, or the time for that is over. */
+  synced(self: Process): void;
+}
+
+export class Introductions {
+  readonly #options: DistAcOptions;
+  readonly #host: IntroductionsHost;
+  /** Nodes whose `dist_ac` is being looked up. */
+  readonly #looking = new Set<Atom>();
+  /** Nodes whose connection was lost, by their creation then: with another one they have restarted. */
+  readonly #lost = new Map<Atom, number>();
+  #phase: 'locking' | 'introducing' | 'synced' = 'locking';
+  #locker: Pid | undefined;
+  #late: unknown;
+  #redial: unknown;
+
+  constructor(options: DistAcOptions, host: IntroductionsHost) {
+    this.#options = options;
+    this.#host = host;
+  }
+
+  /** The boot: takes the lock, and holds it until all have answered. */
+  begin(self: Process): void {
+    const nodes = [self.node, ...self.system.nodes()];
+    const { setLock, delLock } = this.#options;
+    this.#locker = self.spawnLink(async (locker) => {
+      const id = tuple(DIST_AC, SYNC_DACS);
+      try {
+        await setLock(locker, id, nodes);
+      } finally {
+        locker.send(self.pid, tuple(LOCKED, true));
+      }
+      await locker.receive((message) => (message === RELEASE ? true : undefined), UNLOCK_MS);
+      await delLock(locker, id, nodes);
+    });
+  }
+
+  /** Takes the messages of the helping processes and timers; false for all others. */
+  arrived(self: Process, message: Tuple): boolean {
+    const [tag, a, b] = message.elements;
+    if (tag === LOCKED) this.#introduce(self);
+    else if (tag === FOUND && a instanceof Atom) this.#found(self, a, b as Term);
+    else if (tag === LATE) this.#synced(self);
+    else if (tag === REJOIN && a instanceof Atom) this.#rejoin(self, a);
+    else if (tag === REDIAL) this.#dialLost(self);
+    else return false;
+    return true;
+  }
+
+  /** To every visible node that is not known yet: of now, and never again. */
+  #introduce(self: Process): void {
+    if (this.#phase !== 'locking') return;
+    this.#phase = 'introducing';
+    const { known } = this.#host.state();
+    this.#lookFor(
+      self,
+      self.system.nodes().filter((node) => !known.includes(node)),
+    );
+    this.#late = self.sendAfter(GIVE_UP_MS, self.pid, tuple(LATE, true));
+    this.answered(self);
+  }
+
+  /** Looks up the dist_ac of these nodes. */
+  #lookFor(self: Process, nodes: readonly Atom[]): void {
+    this.#host.setAwaiting(new Set([...this.#host.state().awaiting, ...nodes]));
+    for (const node of nodes) {
+      this.#looking.add(node);
+      self.spawnLink(async (looker) => {
+        const pid = await this.#options.whereis(looker, node).catch(() => undefined);
+        looker.send(self.pid, tuple(FOUND, node, pid ?? false));
+      });
+    }
+  }
+
+  #found(self: Process, node: Atom, pid: Term): void {
+    if (!this.#looking.delete(node)) return;
+    const state = this.#host.state();
+    const introduction = newNode(self.node, state.appls.values(), []);
+    if (pid instanceof Pid) self.send(pid, introduction);
+    else if (state.known.includes(node)) self.send(tuple(DIST_AC, node), introduction);
+    else this.#host.setAwaiting(new Set([...state.awaiting].filter((other) => other !== node)));
+    this.answered(self);
+  }
+
+  /** In sync when every node we introduced ourselves to has answered or is gone. */
+  answered(self: Process): void {
+    const nodes = self.system.nodes();
+    for (const node of this.#looking) if (!nodes.includes(node)) this.#looking.delete(node);
+    if (this.#phase !== 'introducing' || this.#looking.size > 0) return;
+    if (this.#host.state().awaiting.size === 0) this.#synced(self);
+  }
+
+  #synced(self: Process): void {
+    if (this.#phase === 'synced') return;
+    this.#phase = 'synced';
+    self.cancelTimer(this.#late);
+    const { awaiting } = this.#host.state();
+    if (awaiting.size > 0) {
+      const names = [...awaiting].map((node) => node.name).join(', ');
+      self.system.log('warning', `dist_ac: ${names} did not answer our introduction; going on without`);
+    }
+    if (this.#locker !== undefined) self.send(this.#locker, RELEASE);
+    this.#host.synced(self);
+  }
+
+  // --- nodes that come back -----------------------------------------------------------------------------------
+
+  /** Before the node is forgotten. */
+  nodeDown(self: Process, node: Atom, creation: number): void {
+    if (this.#host.state().known.includes(node)) this.#lost.set(node, creation);
+    if (this.#options.heal !== 'rejoin' || this.#redial !== undefined) return;
+    this.#redial = self.sendAfter(REDIAL_EVERY_MS, self.pid, tuple(REDIAL, true));
+  }
+
+  #dialLost(self: Process): void {
+    this.#redial = undefined;
+    if (this.#lost.size === 0) return;
+    for (const node of this.#lost.keys()) this.#options.connect?.(node);
+    this.#redial = self.sendAfter(REDIAL_EVERY_MS, self.pid, tuple(REDIAL, true));
+  }
+
+  /** A node that was lost and has not restarted does not introduce itself. */
+  nodeUp(self: Process, node: Atom, creation: number): void {
+    const before = this.#lost.get(node);
+    this.#lost.delete(node);
+    if (this.#phase !== 'synced') return;
+    const state = this.#host.state();
+    if (this.#options.heal === 'rejoin') {
+      if (!configuredNodes(state).has(node)) return;
+      self.sendAfter(REJOIN_AFTER_MS, self.pid, tuple(REJOIN, node));
+    } else if (before === creation) warnOfTwoSides(self, state, node);
+  }
+
+  #rejoin(self: Process, node: Atom): void {
+    const { known, awaiting } = this.#host.state();
+    if (known.includes(node) || awaiting.has(node) || !self.system.nodes().includes(node)) return;
+    this.#lookFor(self, [node]);
+  }
+}
+
+function warnOfTwoSides(self: Process, state: State, node: Atom): void {
+  const running = [...state.appls.values()]
+    .filter((appl) => appl.id === 'local')
+    .map((appl) => appl.name.name);
+  const here = running.length === 0 ? 'nothing' : running.join(', ');
+  self.system.log(
+    'warning',
+    `${node.name} is back after the connection was lost, and neither node has restarted: their dist_ac do not know ` +
+      `each other any more. What runs on both sides goes on there (here: ${here}) until the nodes of one side are ` +
+      `restarted; heal: 'rejoin' would settle it`,
+  );
+}

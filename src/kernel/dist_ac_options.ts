@@ -1,0 +1,46 @@
+// What dist_ac needs of the rest of the node.
+import type { Process } from '../erts/process.js';
+import { type Atom, atom } from '../terms/atom.js';
+import type { Pid } from '../terms/pid.js';
+import type { Tuple } from '../terms/tuple.js';
+import type { Appl } from './dist_ac_state.js';
+
+/** The registered name. */
+export const DIST_AC: Atom = atom('dist_ac');
+
+/** The message that makes a process that holds a lock for dist_ac give it back. */
+export const RELEASE: Atom = atom('dist_ac_release_lock');
+
+/** What it needs of `global`, `rpc` and the application controller. */
+export interface DistAcOptions {
+  /** The applications of the parameter `distributed`. */
+  readonly appls: readonly Appl[];
+  /** The configured permission of an application. */
+  readonly permission: (app: Atom) => boolean;
+  /** How loaded this node is. */
+  readonly weight: () => number;
+  /** Whether the application controller has it among its started applications. */
+  readonly startedHere: (app: Atom) => boolean;
+  /** Makes the application controller pass requests for the application to this process. */
+  readonly takeControl: (app: Atom, controller: Process) => void;
+  /** Whether our own lock table would grant the lock now. */
+  readonly canLock: (id: Tuple) => boolean;
+  /** `global:set_lock` for process `self`, tried without end. */
+  readonly setLock: (self: Process, id: Tuple, nodes: readonly Atom[]) => Promise<void>;
+  readonly delLock: (self: Process, id: Tuple, nodes: readonly Atom[]) => Promise<void>;
+  /** `erlang:whereis(dist_ac)` on another node. */
+  readonly whereis: (self: Process, node: Atom) => Promise<Pid | undefined>;
+  /** A node that ranks higher may start the application soon, which runs here; see name_handover.ts. */
+  readonly expectTakeover?: (app: Atom, node: Atom) => void;
+  /** That node has announced it, or that its start failed. */
+  readonly announced?: (app: Atom, node: Atom, failed: boolean) => void;
+  /**
+   * `rejoin`: nodes that come back after the network was torn are introduced again, and what runs on both sides is
+   * settled. `off`, the default, as in OTP: they do not know each other until one of them restarts.
+   */
+  readonly heal?: 'off' | 'rejoin';
+  /** Connects to a node; with `rejoin` lost nodes are dialled. */
+  readonly connect?: (node: Atom) => void;
+  /** Told once the introductions are over. */
+  readonly onSynced?: () => void;
+}
