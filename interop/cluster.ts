@@ -350,6 +350,8 @@ export class Cluster {
       return peers.flatMap((peer, i) => (answers[i] === '42' ? [] : [`${peer.node}: ${answers[i]}`]));
     });
     if (wrong.length > 0) throw new Error(`20 + 22 is ${wrong.join(', ')}`);
+    // what Elixir logs may come later than what it answers
+    await this.peer(role).startLine(5000);
   }
 
   /** Everything the processes said, for a failed test. */
