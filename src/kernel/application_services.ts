@@ -17,7 +17,7 @@ import type { LockClient } from './dist_ac_client.js';
 import type { Appl } from './dist_ac_state.js';
 import type { Global } from './global.js';
 import { startKernelConfig } from './kernel_config.js';
-import type { DistributedApplication, KernelParameters } from './kernel_parameters.js';
+import { type DistributedApplication, flatNodes, type KernelParameters } from './kernel_parameters.js';
 import { NameHandovers } from './name_handover.js';
 import { ping } from './net_adm.js';
 import { call as rpcCall } from './rpc.js';
@@ -81,7 +81,11 @@ export class ApplicationServices {
       },
       delLock: (self, id, nodes) => global.delLock(self, id, nodes),
     };
-    this.#handovers = new NameHandovers(system, global, this.controller.tables);
+    this.#handovers = new NameHandovers(system, {
+      global,
+      tables: this.controller.tables,
+      movable: (node) => this.#movable(node),
+    });
     const module = new ApplicationModule(this.controller, this.#locks);
     this.applications = new Applications(system, module, options.code);
     offerApplications(options.code, module, options.remoteControl === true);
@@ -132,6 +136,15 @@ export class ApplicationServices {
         return pid instanceof Pid ? pid : undefined;
       },
     });
+  }
+
+  /** Applications that run here and have that node in their list. */
+  #movable(node: Atom): Atom[] {
+    return (this.#options.config.kernel.distributed ?? [])
+      .filter(
+        ({ application, nodes }) => this.controller.runsHere(application) && flatNodes(nodes).includes(node),
+      )
+      .map(({ application }) => application);
   }
 
   #weight(): number {

@@ -77,6 +77,7 @@ class DistAc implements GenServer<State> {
   readonly #options: DistAcOptions;
   /** What has to wait until the introductions are over. */
   #queue: ((self: Process) => void)[] | undefined = [];
+  /** What steps return is a copy of this: some changes happen between messages. */
   #state: State | undefined;
   readonly #introductions: Introductions;
   /** Who holds the lock of a caller of permit. */
@@ -107,19 +108,18 @@ class DistAc implements GenServer<State> {
     system.nodeListeners.add(listener);
     self.signal.addEventListener('abort', () => system.nodeListeners.delete(listener), { once: true });
     this.#state = initialState(system.node, this.#options.appls);
-    return { state: this.#state };
+    return { state: this.#state as State };
   }
 
-  formatState(s: State): Term {
-    return stateToTerm(s);
+  formatState(): Term {
+    return stateToTerm(this.#state as State);
   }
 
   // --- messages -----------------------------------------------------------------------------------------------
 
-  handleInfo(message: Term, state: State, self: Process): Step<State> {
-    this.#state = state;
+  handleInfo(message: Term, _state: State, self: Process): Step<State> {
     if (message instanceof Tuple) this.#arrived(message, self);
-    return { state: this.#state };
+    return { state: this.#state as State };
   }
 
   #arrived(message: Tuple, self: Process): void {
@@ -191,8 +191,8 @@ class DistAc implements GenServer<State> {
 
   // --- calls --------------------------------------------------------------------------------------------------
 
-  handleCall(request: Term, from: From, state: State, self: Process): Step<State> {
-    this.#state = state;
+  handleCall(request: Term, from: From, _state: State, self: Process): Step<State> {
+    const state = this.#state as State;
     if (request === INFO) return { state, reply: stateToTerm(state) };
     if (request === GET_KNOWN_NODES) return { state, reply: [...state.known] };
     if (isTagged(request, GET_NODES, 2)) {
@@ -204,7 +204,7 @@ class DistAc implements GenServer<State> {
     if (from.pid.node === self.node && request instanceof Tuple) {
       this.#afterSync(self, () => this.#request(self, request.elements, from));
     }
-    return { state: this.#state };
+    return { state: this.#state as State };
   }
 
   #request(self: Process, [tag, app, a, b, c]: readonly Term[], from: From): void {
@@ -218,8 +218,16 @@ class DistAc implements GenServer<State> {
     } else if (tag === PERMIT_APPLICATION && typeof a === 'boolean') {
       const holder = isTagged(b, DIST_AC, 2) ? b.elements[1] : undefined;
       if (holder instanceof Pid) this.#holders.set(fromKey(from), holder);
-      this.#do(self, (s, fx, around) => control.permit(s, app, a, c === ONLY_LOADED, from, fx, around));
+      void this.#permit(self, app, a, c === ONLY_LOADED, from);
     } else if (tag === LOAD_APPLICATION) this.#load(self, app, a as Term, from);
+  }
+
+  /** What may not run here any more is taken over by the nodes behind us: they are made ready for it first. */
+  async #permit(self: Process, app: Atom, bool: boolean, onlyLoaded: boolean, from: From): Promise<void> {
+    const nodes = bool ? [] : control.successors(this.#state as State, app);
+    await Promise.all(nodes.map((node) => this.#options.expectTakeover?.(app, node)));
+    if (!self.alive) return;
+    this.#do(self, (s, fx, around) => control.permit(s, app, bool, onlyLoaded, from, fx, around));
   }
 
   /** `application:load/2`: `default`, `{App, Nodes}` or `{App, Time, Nodes}`. */
@@ -301,7 +309,7 @@ class DistAc implements GenServer<State> {
         break;
       }
       case 'expect':
-        this.#options.expectTakeover?.(effect.app, effect.node);
+        void this.#options.expectTakeover?.(effect.app, effect.node);
         break;
       case 'announced':
         this.#options.announced?.(effect.app, effect.node, effect.failed);

@@ -1,7 +1,7 @@
 // What dist_ac does for this node: results and requests of the application controller, and the calls `takeover`,
 // `permit`, `load` (OTP's dist_ac:handle_call and the ac_… messages).
 import type { From } from '../stdlib/gen.js';
-import { type Atom, atom } from '../terms/atom.js';
+import { Atom, atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
 import { tuple } from '../terms/tuple.js';
 import {
@@ -298,6 +298,18 @@ export function permit(
   if (!onlyLoaded && !bool) return permitTaken(next, appl, from, fx, around);
   fx.push({ do: 'reply', from, result: OK });
   return next;
+}
+
+/** The nodes of which one takes over what runs here, if it may not run here any more. */
+export function successors(s: State, app: Atom): readonly Atom[] {
+  const appl = s.appls.get(app);
+  if (appl?.id !== 'local') return [];
+  const may = new Set(permitted(appl).filter((node) => node !== s.self && s.known.includes(node)));
+  for (const entry of appl.nodes) {
+    const next = (entry instanceof Atom ? [entry] : entry).filter((node) => may.has(node));
+    if (next.length > 0) return next;
+  }
+  return [];
 }
 
 /** Who runs it and may not any more waits for another node to start it; without one it is stopped. */

@@ -31,7 +31,7 @@ export interface DistAcOptions {
   /** `erlang:whereis(dist_ac)` on another node. */
   readonly whereis: (self: Process, node: Atom) => Promise<Pid | undefined>;
   /** A node that ranks higher may start the application soon, which runs here; see name_handover.ts. */
-  readonly expectTakeover?: (app: Atom, node: Atom) => void;
+  readonly expectTakeover?: (app: Atom, node: Atom) => Promise<void>;
   /** That node has announced it, or that its start failed. */
   readonly announced?: (app: Atom, node: Atom, failed: boolean) => void;
   /**

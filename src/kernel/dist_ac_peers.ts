@@ -252,6 +252,7 @@ function stoppedElsewhere(s: State, app: Atom): State {
 }
 
 function permissionElsewhere(s: State, m: Message<'new_permission'>, fx: Effect[], around: Around): State {
+  if (!m.permission) fx.push({ do: 'announced', app: m.app, node: m.node, failed: true });
   const next = withRun(s, m.app, m.node, m.permission);
   const appl = next.appls.get(m.app);
   if (appl === undefined) return next;

@@ -67,6 +67,11 @@ export class Global implements NameService {
   readonly #functions = new Map<string, ResolveFunction>();
   readonly #concealments: Concealments;
   /**
+   * Asked when a lock has been granted to a process of another node: the answer `true` waits for the promise, at
+   * most `HOLD_LIMIT_MS`.
+   */
+  holdSetLock: (id: Tuple, pid: Pid) => Promise<unknown> | undefined = () => undefined;
+  /**
    * Asked when a lock is given back by a process of another node: the answer `true` waits for the promise, at most
    * `HOLD_LIMIT_MS`. The lock is free at once.
    */
@@ -99,6 +104,7 @@ export class Global implements NameService {
       connectRetries: connectRetries ?? 0,
       ...(sessionLimitMs === undefined ? {} : { sessionLimitMs }),
       resolvers: this.#resolvers,
+      holdSetLock: (id, pid) => this.holdSetLock(id, pid),
       holdDelLock: (id, pid) => this.holdDelLock(id, pid),
       connect,
       disconnect,

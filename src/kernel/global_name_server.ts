@@ -48,6 +48,8 @@ export interface NameServerOptions {
   /** How long a session may hold the lock. */
   readonly sessionLimitMs?: number;
   readonly resolvers: Resolvers;
+  /** Asked when a process of another node has been granted a lock: the answer waits for the promise. */
+  holdSetLock(id: Tuple, pid: Pid): Promise<unknown> | undefined;
   /** Asked when a process of another node gives a lock back: the answer waits for the promise. */
   holdDelLock(id: Tuple, pid: Pid): Promise<unknown> | undefined;
   disconnect(node: Atom): void;
@@ -272,7 +274,9 @@ export class NameServer implements GenServer<undefined> {
         Term,
       ];
       const { length } = request.elements;
-      if (tag === SET_LOCK && length === 2 && isLockId(name)) return this.#setLock(name, from.pid);
+      if (tag === SET_LOCK && length === 2 && isLockId(name)) {
+        return this.#setLock(name, from);
+      }
       if (tag === DEL_LOCK && length === 2 && isLockId(name)) {
         return this.#delLock(name, from);
       }
@@ -298,19 +302,25 @@ export class NameServer implements GenServer<undefined> {
     return undefined;
   }
 
-  #setLock(id: Tuple, pid: Pid): boolean {
+  #setLock(id: Tuple, from: From): Term | undefined {
+    const { pid } = from;
     const set = this.locks.set(id, pid);
     const tag = this.#sessions.tagOf(pid.node);
     if (set && tag !== undefined && isLockOfSession(id, this.locker.process.pid)) {
       // The other locker has to get on with it, or nobody here can register a name.
       this.#events.postAfter(this.self, this.#limitMs, { type: 'lock_grows_old', node: pid.node, tag, pid });
     }
-    return set;
+    return set ? this.#answerAfter(from, (holder) => this.options.holdSetLock(id, holder)) : false;
   }
 
   #delLock(id: Tuple, from: From): Term | undefined {
     this.locks.del(id, from.pid);
-    const hold = from.pid.node === this.self.node ? undefined : this.options.holdDelLock(id, from.pid);
+    return this.#answerAfter(from, (holder) => this.options.holdDelLock(id, holder));
+  }
+
+  /** The answer `true`, held back for a process of another node as long as `holds` wants. */
+  #answerAfter(from: From, holds: (pid: Pid) => Promise<unknown> | undefined): Term | undefined {
+    const hold = from.pid.node === this.self.node ? undefined : holds(from.pid);
     if (hold === undefined) return true;
     const { clock } = this.self.system;
     let answered = false;
