@@ -5,7 +5,7 @@ import { DecodeError } from '../errors.js';
 import { LocalTerm } from '../terms/record.js';
 import type { Term } from '../terms/term.js';
 import { DEFAULT_LIMITS, type DecodeContext, type DecodeLimits, refuse } from './decode_context.js';
-import { decodeTerm } from './decode_term.js';
+import { decodeWhole } from './decode_term.js';
 import * as tags from './tags.js';
 
 export type { DecodeContext, DecodeLimits } from './decode_context.js';
@@ -41,12 +41,12 @@ export function decodeUsed(bytes: Uint8Array, options: DecodeOptions = {}): { te
 
 /** The term at the reader's place, without the leading 131; the reader stands behind it afterwards. */
 export function decodeFrom(reader: Reader, context: DecodeContext): Term {
-  return decodeTerm(reader, context, 0, 0);
+  return decodeWhole(reader, context);
 }
 
 /** A local term has no length of its own: it is all that is left. */
 function standAlone(reader: Reader, context: DecodeContext): Term {
-  if (reader.bytes[reader.offset] !== tags.LOCAL_EXT) return decodeTerm(reader, context, 0, 0);
+  if (reader.bytes[reader.offset] !== tags.LOCAL_EXT) return decodeWhole(reader, context);
   reader.u8();
   return new LocalTerm(new Uint8Array(reader.rest()));
 }

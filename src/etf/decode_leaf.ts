@@ -123,6 +123,7 @@ function reference(
 ): Reference {
   const count = reader.u16();
   if (count > 5) throw refuse(reader, `a reference of ${count} words, at most 5`);
+  if (count === 0 && creationOf === tinyCreation) throw refuse(reader, 'an old reference without words');
   const node = decodeNode(reader, context);
   const creation = creationOf(reader);
   if (count === 3) return new Reference(node, creation, [reader.u32(), reader.u32(), reader.u32()]);

@@ -28,7 +28,16 @@ interface Container {
 
 type Opener = TagDecoder<Container>;
 
-export function decodeTerm(reader: Reader, context: DecodeContext, depth: number, owed: number): Term {
+/** The term at the reader's place. A depth limit below that of the recursion is watched by the explicit stack. */
+export function decodeWhole(reader: Reader, context: DecodeContext): Term {
+  return decodeTerm(reader, context, isShallow(context) ? MAX_RECURSION : 0, 0);
+}
+
+function isShallow(context: DecodeContext): boolean {
+  return context.limits !== undefined && context.limits.depth < MAX_RECURSION;
+}
+
+function decodeTerm(reader: Reader, context: DecodeContext, depth: number, owed: number): Term {
   const tag = reader.u8();
   return (DECODERS[tag] as TagDecoder<Term>)(reader, context, depth, owed);
 }
@@ -231,6 +240,7 @@ function decodeDeep(
   outer: number,
 ): Term {
   const limit = (context.limits ?? DEFAULT_LIMITS).depth;
+  const around = isShallow(context) ? 0 : depth;
   const stack: Container[] = [open(reader, context, depth, outer)];
   let owed = outer + (stack[0] as Container).left;
   for (;;) {
@@ -238,9 +248,9 @@ function decodeDeep(
     if (top.left === 0) {
       const value = top.build(top.items);
       stack.pop();
-      const around = stack.at(-1);
-      if (around === undefined) return value;
-      around.items.push(value);
+      const container = stack.at(-1);
+      if (container === undefined) return value;
+      container.items.push(value);
       continue;
     }
     const tag = reader.u8();
@@ -256,7 +266,7 @@ function decodeDeep(
     if (next.isList && top.isList && top.left === 0) {
       top.left = next.left;
     } else {
-      if (depth + stack.length >= limit) {
+      if (around + stack.length >= limit) {
         throw refuse(reader, `a term nested deeper than ${limit} levels`, tag, 'too_large');
       }
       stack.push(next);

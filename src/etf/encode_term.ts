@@ -228,6 +228,9 @@ function patchSize(writer: Writer, sizeAt: number): void {
 }
 
 function writeRecordHead(writer: Writer, record: NativeRecord, context: EncodeContext): void {
+  if (record.fields.length !== record.values.length) {
+    throw new EncodeError('not_a_term', 'a native record with more fields than values, or fewer');
+  }
   writer.u8(tags.RECORD_EXT);
   writer.u32(record.fields.length);
   writer.u8(record.exported ? 1 : 0);

@@ -105,6 +105,26 @@ test('etf 4: lists of 65535 and 65536 bytes, and of a million integers', () => {
   }
 });
 
+test('etf 9: terms nested deeper than the limit are refused', () => {
+  for (const depth of [1, 2, 100, 300]) {
+    const limits = { depth };
+    for (const [name, wrap] of WRAPS) {
+      const term = nested(depth, wrap);
+      assert.ok(equals(decode(encode(term), { limits: { depth: depth + 1 } }), term), name);
+      assert.throws(() => decode(encode(wrap(wrap(term))), { limits }), { code: 'too_large' }, name);
+    }
+  }
+});
+
+test('local terms are opaque, and nowhere but alone', () => {
+  const bytes = hex('83 79 04efcd14 68 02 58 6a 0000000a 00000000 00000000 77 01 61');
+  const local = decode(bytes);
+  assert.ok(encode(local).equals(bytes));
+  assert.throws(() => encode([local]), { code: 'unsupported_by_peer' });
+  assert.throws(() => encodeInto(new Writer(), local, { v4nc: true }), { code: 'unsupported_by_peer' });
+  assert.throws(() => decode(hex('83 68 01 79 04efcd14 6a')), DecodeError);
+});
+
 test('etf 14: a claimed size beyond the input is refused before anything is allocated', () => {
   for (const tag of [105, 108, 109, 111, 116, 77, 67, 112]) {
     const bytes = Buffer.concat([Buffer.from([131, tag, 255, 255, 255, 255]), Buffer.alloc(14)]);
