@@ -17,6 +17,7 @@ export { type Node, type NodeEvents, type NodeOptions, startNode } from './node.
 export {
   type AnyError,
   BadArg,
+  CallError,
   ConfigError,
   ConnectionError,
   DecodeError,
@@ -63,6 +64,7 @@ export {
   abandon,
   call,
   cast,
+  checkResponse,
   type From,
   type MultiCallResult,
   multiCall,
@@ -78,15 +80,19 @@ export {
 
 // --- behaviours
 
+export * as genEvent from './stdlib/gen_event.js';
 export type { GenServer, Init, Step } from './stdlib/gen_server.js';
 export * as genServer from './stdlib/gen_server.js';
+export * as io from './stdlib/io.js';
 export type { StartResult } from './stdlib/proc_lib.js';
+export * as procLib from './stdlib/proc_lib.js';
 export type { ChildSpec, Strategy, SupervisorFlags } from './stdlib/supervisor.js';
 export * as supervisor from './stdlib/supervisor.js';
 export * as sys from './stdlib/sys.js';
 
 // --- the network: joining, names and locks, TLS, remote calls
 
+export type { CallOptions, Client } from './kernel/client.js';
 export type { CodeServer, RemoteFunction } from './kernel/code.js';
 export * as erpc from './kernel/erpc.js';
 export { type Global, globalOf, type ResolveFunction } from './kernel/global.js';

@@ -16,7 +16,7 @@ import type { ApplicationEvent } from './kernel/application_controller.js';
 import { ApplicationServices } from './kernel/application_services.js';
 import type { Applications } from './kernel/applications.js';
 import { Auth, type CookieFile } from './kernel/auth.js';
-import { Client } from './kernel/client.js';
+import { type CallOptions, Client } from './kernel/client.js';
 import { CodeServer } from './kernel/code.js';
 import { type Config, loadConfig } from './kernel/config.js';
 import { Global } from './kernel/global.js';
@@ -31,6 +31,7 @@ import { call as rpcCall } from './kernel/rpc.js';
 import { VERSION } from './kernel/system_info.js';
 import { defineAppmonInfo } from './runtime_tools/appmon_info.js';
 import { defineObserverBackend } from './runtime_tools/observer_backend.js';
+import type { ServerRef } from './stdlib/gen.js';
 import { startLink } from './stdlib/gen_server.js';
 import { type Atom, atom } from './terms/atom.js';
 import type { Pid } from './terms/pid.js';
@@ -144,6 +145,19 @@ export class Node {
   /** Starts a process on this node. */
   spawn(main: ProcessMain): Pid {
     return this.system.spawn(main).pid;
+  }
+
+  /**
+   * Calls a server, here or on another node. Rejects with `CallError`, which tells node, server, time and whether the
+   * request was sent. More of its kind (functions by `erpc`, several nodes, casts) is in `client`.
+   */
+  call(server: ServerRef, request: Term, options?: CallOptions): Promise<Term> {
+    return this.client.call(server, request, options);
+  }
+
+  /** Sends a server a message that is not answered. */
+  cast(server: ServerRef, message: Term): void {
+    this.client.cast(server, message);
   }
 
   /** Connects to a node; false if that is not possible. */
