@@ -43,7 +43,9 @@ async function main(): Promise<number> {
   const tests = suites
     .flatMap((suite) => suite.tests)
     .filter((test) => only === undefined || test.name.includes(only));
-  const failed = await playAll(tests, releases.size > 1);
+  const failures = await playAll(tests, releases.size > 1);
+  const failed = failures.size;
+  if (releases.size > 1) console.log(table(suites, tests, failures));
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
   console.log(`interop: ${tests.length} tests in ${seconds} s`);
   console.log(`${tests.length - failed} passed, ${failed} failed`);
@@ -82,9 +84,20 @@ async function modules(): Promise<((suite: Suite) => void | Promise<void>)[]> {
   return loaded.flatMap((module) => module.run ?? []);
 }
 
-async function playAll(tests: readonly Test[], several: boolean): Promise<number> {
+/** What each release came to, as the README shows it. */
+function table(suites: readonly Suite[], tests: readonly Test[], failures: ReadonlySet<Test>): string {
+  const rows = suites.map((suite) => {
+    const own = tests.filter((test) => test.suite === suite);
+    const failed = own.filter((test) => failures.has(test)).length;
+    return `| ${suite.release.otp} | ${suite.release.elixir} | ${own.length - failed} | ${failed} |`;
+  });
+  return ['| Erlang/OTP | Elixir | passed | failed |', '|---|---|--:|--:|', ...rows].join('\n');
+}
+
+/** Plays them, some at a time; those that failed. */
+async function playAll(tests: readonly Test[], several: boolean): Promise<ReadonlySet<Test>> {
   const queue = [...tests];
-  let failed = 0;
+  const failed = new Set<Test>();
   const worker = async () => {
     for (let test = queue.shift(); test !== undefined; test = queue.shift()) {
       const label = several ? `otp ${test.suite.release.otp}: ${test.name}` : test.name;
@@ -93,7 +106,7 @@ async function playAll(tests: readonly Test[], several: boolean): Promise<number
       const time = `${((Date.now() - from) / 1000).toFixed(1).padStart(6)} s`;
       console.log(`${failure === undefined ? 'ok  ' : 'FAIL'} ${time}  ${label}`);
       if (failure === undefined) continue;
-      failed++;
+      failed.add(test);
       console.log(failure.replace(/^/gm, '    '));
     }
   };
