@@ -95,8 +95,16 @@ export * as sys from './stdlib/sys.js';
 export type { CallOptions, Client } from './kernel/client.js';
 export type { CodeServer, RemoteFunction } from './kernel/code.js';
 export * as erpc from './kernel/erpc.js';
-export { type Global, globalOf, type ResolveFunction } from './kernel/global.js';
+export {
+  type Global,
+  globalOf,
+  NOTIFY_ALL_NAME,
+  RANDOM_EXIT_NAME,
+  RANDOM_NOTIFY_NAME,
+  type ResolveFunction,
+} from './kernel/global.js';
 export type { Joining, JoinOptions } from './kernel/join.js';
+export type { GroupListener, Pg, PgScope } from './kernel/pg.js';
 export * as rpc from './kernel/rpc.js';
 
 // --- applications

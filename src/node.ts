@@ -25,6 +25,7 @@ import { type Joining, type JoinOptions, join } from './kernel/join.js';
 import { type Kernel, startKernel } from './kernel/kernel.js';
 import { NetKernel } from './kernel/net_kernel.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
+import { Pg } from './kernel/pg.js';
 import { ProtoDist, type ProtoDistOptions } from './kernel/proto_dist.js';
 import { remoteServices } from './kernel/remote_services.js';
 import { call as rpcCall } from './kernel/rpc.js';
@@ -118,6 +119,8 @@ export class Node {
   readonly code: CodeServer;
   /** Names and locks of the whole network. */
   readonly global: Global;
+  /** Process groups. */
+  readonly pg: Pg;
   /** Applications: started, stopped and moved. */
   readonly application: Applications;
   /** Calls of servers and functions, here and on other nodes, from outside of any process. */
@@ -135,6 +138,7 @@ export class Node {
     this.auth = services.auth;
     this.code = services.code;
     this.global = services.global;
+    this.pg = new Pg(system);
     this.client = new Client(system);
   }
 
@@ -332,6 +336,7 @@ function endWith(node: Node, namer: Atom): void {
 function wireStop(node: Node, kernel: Kernel, dist: ProtoDist): void {
   node.atStop(() => dist.unregister());
   node.atStop(() => kernel.stop());
+  node.atStop(() => node.pg.stop());
   node.atStop(() => {
     node.netKernel.stop();
     dist.listener?.close();
