@@ -27,6 +27,7 @@ import { NetKernel } from './kernel/net_kernel.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
 import { Pg } from './kernel/pg.js';
 import { ProtoDist, type ProtoDistOptions } from './kernel/proto_dist.js';
+import { offerControl } from './kernel/remote_control.js';
 import { remoteServices } from './kernel/remote_services.js';
 import { call as rpcCall } from './kernel/rpc.js';
 import { VERSION } from './kernel/system_info.js';
@@ -79,7 +80,7 @@ export interface NodeOptions extends ProtoDistOptions {
    * the node that ranks higher keeps it; its neighbours need not know of that.
    */
   readonly heal?: 'off' | 'rejoin';
-  /** Whether other nodes may start, stop and move applications here by rpc; false by default. */
+  /** Whether other nodes may stop this one, and start, stop and move applications here, by rpc; false by default. */
   readonly remoteControl?: boolean;
   /** Limits of a connection's buffers. */
   readonly limits?: Omit<ChannelOptions, 'ticktimeMs' | 'tickIntensity'>;
@@ -297,6 +298,13 @@ async function boot(
     ],
     onEnd: (reason) => void fatal(node, reason),
   });
+  if (options.remoteControl === true) {
+    offerControl(code, {
+      stop: () => void node.stop(),
+      connect: (peer) => netKernel.connectNode(peer),
+      disconnect: (peer) => netKernel.disconnect(peer),
+    });
+  }
   wireStop(node, kernel, dist);
   if (naming !== undefined) endWith(node, naming.handshake.node);
   return node;

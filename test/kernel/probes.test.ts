@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Process } from '../../src/erts/process.js';
 import { CodeServer } from '../../src/kernel/code.js';
+import * as erpc from '../../src/kernel/erpc.js';
+import { offerControl } from '../../src/kernel/remote_control.js';
 import { remoteServices } from '../../src/kernel/remote_services.js';
 import * as rpc from '../../src/kernel/rpc.js';
 import { VERSION } from '../../src/kernel/system_info.js';
@@ -12,7 +14,7 @@ import { charlist } from '../../src/terms/binary.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { isTagged, Tuple, tuple } from '../../src/terms/tuple.js';
-import { MemoryCluster } from '../support/memory_cluster.js';
+import { eventually, MemoryCluster } from '../support/memory_cluster.js';
 import { inProcess, ok, same } from '../support/process.js';
 
 const BADRPC = atom('badrpc');
@@ -123,4 +125,28 @@ test('secrets, code and whatever changes state do not exist', () =>
 test('the version told is that of the package', () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   assert.equal(VERSION, version);
+});
+
+test('a node that allows it is stopped from elsewhere, after its answer', async () => {
+  const cluster = new MemoryCluster();
+  const [a, b] = [cluster.start('a'), cluster.start('b')];
+  const code = new CodeServer();
+  erpc.serve(b, code);
+  const done: string[] = [];
+  offerControl(code, {
+    stop: () => done.push('stop'),
+    connect: async (node) => done.push(node.name) > 0,
+    disconnect: () => false,
+  });
+  cluster.connect(a, b);
+  await inProcess(a, async (self) => {
+    const ask = (module: string, fun: string, ...args: Term[]): Promise<Term> =>
+      rpc.call(self, b.node, atom(module), atom(fun), args, 1000);
+    assert.equal(await ask('net_kernel', 'connect_node', atom('x@y')), true);
+    assert.equal(await ask('erlang', 'disconnect_node', atom('x@y')), false);
+    denied(await ask('erlang', 'disconnect_node', 1), 'badarg');
+    assert.equal(await ask('init', 'stop'), atom('ok'));
+    await eventually('the stop', () => done.length === 2);
+    assert.deepEqual(done, ['x@y', 'stop']);
+  });
 });

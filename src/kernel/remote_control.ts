@@ -1,0 +1,34 @@
+// What changes this node when other nodes call it: offered only where the configuration says so (`remoteControl`).
+import { ErlangError } from '../errors.js';
+import { Atom, atom } from '../terms/atom.js';
+import type { Term } from '../terms/term.js';
+import type { CodeServer } from './code.js';
+
+export interface Controlled {
+  /** Begins the orderly stop of the node. */
+  stop(): void;
+  connect(node: Atom): Promise<boolean>;
+  disconnect(node: Atom): boolean;
+}
+
+const OK = atom('ok');
+
+/** Lets remote callers stop the node, and connect and disconnect it. */
+export function offerControl(code: CodeServer, node: Controlled): void {
+  const stop = (): Term => {
+    setImmediate(() => node.stop()); // the answer leaves first
+    return OK;
+  };
+  code.define('init', 'stop', 0, stop);
+  code.define('init', 'stop', 1, stop);
+  code.define('erlang', 'halt', 0, stop);
+  code.define('erlang', 'halt', 1, stop);
+  code.define('net_kernel', 'connect_node', 1, ([peer]) => node.connect(nodeIn(peer)));
+  code.define('erlang', 'disconnect_node', 1, ([peer]) => node.disconnect(nodeIn(peer)));
+  code.define('net_kernel', 'disconnect', 1, ([peer]) => node.disconnect(nodeIn(peer)));
+}
+
+function nodeIn(term: Term | undefined): Atom {
+  if (term instanceof Atom) return term;
+  throw new ErlangError(atom('badarg'), [], 'the name of a node is an atom');
+}
