@@ -125,7 +125,7 @@ export class ApplicationController implements GenServer<null> {
     this.#options = options;
   }
 
-  /** Starts the process of that name. Its end with another reason than `shutdown` is the end of the node. */
+  /** Starts the process of that name. Its end with `{shutdown, Reason}` is the end of the node for that reason. */
   startLink(parent: Process): Promise<StartResult> {
     return startLink(parent, this, [], { name: APPLICATION_CONTROLLER });
   }
@@ -238,7 +238,8 @@ export class ApplicationController implements GenServer<null> {
   }
 
   #step(): Step<null> {
-    return this.#fatal === undefined ? { state: null } : { state: null, stop: this.#fatal };
+    // told by the node in one line: no crash report of this process beside it
+    return this.#fatal === undefined ? { state: null } : { state: null, stop: tuple(SHUTDOWN, this.#fatal) };
   }
 
   #unlessStopping(app: Atom, what: () => void): void {

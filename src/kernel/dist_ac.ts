@@ -89,6 +89,7 @@ class DistAc implements GenServer<State> {
     this.#options = options;
     this.#introductions = new Introductions(options, {
       state: () => this.#state as State,
+      handle: (self, peer) => this.#do(self, (s, fx, around) => peerArrived(s, peer, fx, around)),
       setAwaiting: (awaiting) => {
         this.#state = { ...(this.#state as State), awaiting };
       },
@@ -126,6 +127,7 @@ class DistAc implements GenServer<State> {
     const peer = peerMessage(message);
     if (peer !== undefined) {
       if (peer.type === 'weight' && this.#loops(peer.app, peer.node, self)) return;
+      if (peer.type === 'new_node' && this.#introductions.comesEarly(peer)) return;
       this.#do(self, (s, fx, around) => peerArrived(s, peer, fx, around));
       if (peer.type === 'new_node') this.#introductions.answered(self);
       return;

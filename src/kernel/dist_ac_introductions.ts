@@ -8,7 +8,7 @@ import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import { configuredNodes } from './dist_ac_heal.js';
-import { newNode } from './dist_ac_messages.js';
+import { newNode, type PeerMessage } from './dist_ac_messages.js';
 import { DIST_AC, type DistAcOptions, RELEASE } from './dist_ac_options.js';
 import type { State } from './dist_ac_state.js';
 
@@ -19,6 +19,8 @@ const LATE = atom('dist_ac_sync_late');
 const REJOIN = atom('dist_ac_rejoin');
 const REDIAL = atom('dist_ac_redial');
 
+/** After so long without the lock we go on without: who holds it may be waiting for us. */
+const LOCK_WITHIN_MS = 15_000;
 /** After so long without all answers the lock is given back: somebody may need it to answer. */
 const UNLOCK_MS = 5000;
 /** After so long without all answers we go on; who answers later is known from then on. */
@@ -26,10 +28,13 @@ const GIVE_UP_MS = 30_000;
 /** A node that comes back is introduced after this time: if it has booted, it does so itself. */
 const REJOIN_AFTER_MS = 1000;
 const REDIAL_EVERY_MS = 5000;
+const MAX_EARLY = 1000;
 
 /** The state of dist_ac as far as introductions concern it. */
 export interface IntroductionsHost {
   state(): State;
+  /** Handles a message of another dist_ac. */
+  handle(self: Process, message: PeerMessage): void;
   setAwaiting(awaiting: ReadonlySet<Atom>): void;
   /** All nodes have answered, or the time for that is over. */
   synced(self: Process): void;
@@ -42,6 +47,8 @@ export class Introductions {
   readonly #looking = new Set<Atom>();
   /** Nodes whose connection was lost, by their creation then: with another one they have restarted. */
   readonly #lost = new Map<Atom, number>();
+  /** Introductions that came before we hold the lock. */
+  readonly #early: PeerMessage[] = [];
   #phase: 'locking' | 'introducing' | 'synced' = 'locking';
   #locker: Pid | undefined;
   #late: unknown;
@@ -56,6 +63,7 @@ export class Introductions {
   begin(self: Process): void {
     const nodes = [self.node, ...self.system.nodes()];
     const { setLock, delLock } = this.#options;
+    self.sendAfter(LOCK_WITHIN_MS, self.pid, tuple(LOCKED, false));
     this.#locker = self.spawnLink(async (locker) => {
       const id = tuple(DIST_AC, SYNC_DACS);
       try {
@@ -66,6 +74,16 @@ export class Introductions {
       await locker.receive((message) => (message === RELEASE ? true : undefined), UNLOCK_MS);
       await delLock(locker, id, nodes);
     });
+  }
+
+  /**
+   * Whether an introduction has to wait until we hold the lock. Answered earlier, the other node would go on to
+   * its starts and could wait for one of ours with its own lock set, which we need first.
+   */
+  comesEarly(message: PeerMessage): boolean {
+    if (this.#phase !== 'locking') return false;
+    if (this.#early.length < MAX_EARLY) this.#early.push(message);
+    return true;
   }
 
   /** Takes the messages of the helping processes and timers; false for all others. */
@@ -90,6 +108,7 @@ export class Introductions {
       self.system.nodes().filter((node) => !known.includes(node)),
     );
     this.#late = self.sendAfter(GIVE_UP_MS, self.pid, tuple(LATE, true));
+    for (const message of this.#early.splice(0)) this.#host.handle(self, message);
     this.answered(self);
   }
 
@@ -140,6 +159,10 @@ export class Introductions {
 
   /** Before the node is forgotten. */
   nodeDown(self: Process, node: Atom, creation: number): void {
+    for (let i = this.#early.length - 1; i >= 0; i--) {
+      const early = this.#early[i];
+      if (early?.type === 'new_node' && early.node === node) this.#early.splice(i, 1);
+    }
     if (this.#host.state().known.includes(node)) this.#lost.set(node, creation);
     if (this.#options.heal !== 'rejoin' || this.#redial !== undefined) return;
     this.#redial = self.sendAfter(REDIAL_EVERY_MS, self.pid, tuple(REDIAL, true));

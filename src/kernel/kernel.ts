@@ -134,7 +134,8 @@ class Root {
     this.#stopping = true;
     const controller = this.#pids.get('controller') as Pid;
     if (part === 'supervisor') self.exitSignal(controller, SHUTDOWN);
-    this.#options.onEnd(part === 'supervisor' ? tuple(APPLICATION_TERMINATED, KERNEL, reason) : reason);
+    const why = isTagged(reason, SHUTDOWN, 2) ? (reason.elements[1] as Term) : reason;
+    this.#options.onEnd(part === 'supervisor' ? tuple(APPLICATION_TERMINATED, KERNEL, reason) : why);
     return true;
   }
 

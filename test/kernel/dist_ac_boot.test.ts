@@ -218,17 +218,20 @@ test('dist_ac 30: answers are not answered, however many come (OTP bounces them 
   assert.equal((await node.info()).known, '[b,a]');
 });
 
-test('dist_ac 31: an introduction is answered while our own are under way, and while we wait for other nodes', async () => {
+test('dist_ac 31: an introduction is answered as soon as we hold the lock, while our own are under way', async () => {
   using cluster = new DistAcCluster();
   const silent = await cluster.peer('c');
   const peer = await cluster.peer('b');
   const node = await cluster.begin('a', { distributed, mandatory: ['c', 'd'], timeoutMs: 'infinity' });
   cluster.connect(peer.system, node.system);
   peer.send(node, '{dist_ac_new_node, 1, b, [{appl, d1, undefined, 60, [a, b], [{b, true}]}], []}');
-  await peer.got('{dist_ac_new_node,1,a,');
+  await settle();
+  // answered before we hold the lock, that node could start something that waits for us, with its lock set
+  assert.equal(peer.received.length, 0);
   const last = await cluster.peer('d');
   cluster.connect(last.system, node.system);
   await silent.got('dist_ac_new_node');
+  await peer.got('{dist_ac_new_node,1,a,');
   assert.equal((await node.info()).known, '[b,a]');
   for (const answering of [silent, last]) {
     await answering.got('dist_ac_new_node');
@@ -237,4 +240,14 @@ test('dist_ac 31: an introduction is answered while our own are under way, and w
   }
   assert.equal(await node.booted, undefined);
   assert.equal(peer.count('dist_ac_new_node'), 1);
+});
+
+test('a lock that is never free does not stop the boot', async () => {
+  using cluster = new DistAcCluster();
+  const peer = await cluster.peer('b');
+  assert.ok(peer.global.localLock(peer.self, tuple(atom('dist_ac'), peer.distAc.pid)));
+  const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
+  await peer.got('dist_ac_new_node');
+  peer.send(node, '{dist_ac_new_node, 1, b, [], []}');
+  assert.equal(await node.booted, undefined);
 });

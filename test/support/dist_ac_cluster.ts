@@ -17,7 +17,7 @@ import { type Atom, atom } from '../../src/terms/atom.js';
 import { format } from '../../src/terms/format.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
-import { Tuple, tuple } from '../../src/terms/tuple.js';
+import { isTagged, Tuple, tuple } from '../../src/terms/tuple.js';
 import { GlobalCluster, type GlobalNode } from './global_cluster.js';
 import { eventually } from './memory_cluster.js';
 
@@ -351,7 +351,8 @@ export class DistAcCluster extends GlobalCluster {
         const alive = node.system.whereis(atom('application_controller'));
         if (alive !== undefined) continue;
       }
-      node.ended = message.elements[2] as Term;
+      const reason = message.elements[2] as Term;
+      node.ended = isTagged(reason, atom('shutdown'), 2) ? (reason.elements[1] as Term) : reason;
       // what was said before the end still goes out
       await settle(3);
       this.crash(node);
