@@ -52,11 +52,11 @@ export class Assembler<T> {
     return this.#bytes;
   }
 
-  /** The first piece: `start` is what its header and control message were. The message, if that was all of it. */
-  begin(sequence: bigint, fragment: bigint, start: T, piece: Buffer): Whole<T> | undefined {
+  /** The first piece, in one or more parts: `start` is what its header and control message were. The message, if that was all of it. */
+  begin(sequence: bigint, fragment: bigint, start: T, ...piece: Buffer[]): Whole<T> | undefined {
     if (fragment === 1n) {
       if (this.#open.has(sequence)) throw broken(`message ${sequence} is begun twice`);
-      return { start, payload: piece };
+      return { start, payload: joined(piece) };
     }
     if (sequence === 0n) throw broken('a message in pieces has sequence 0');
     if (fragment === 0n || fragment > MAX_COUNT) throw broken(`${fragment} pieces are announced`);
@@ -70,7 +70,7 @@ export class Assembler<T> {
     }
     const partial: Partial<T> = { start, pieces: [], next: fragment - 1n, bytes: 0 };
     this.#open.set(sequence, partial);
-    this.#keep(partial, piece);
+    for (const part of piece) this.#keep(partial, part);
     return undefined;
   }
 
@@ -89,7 +89,7 @@ export class Assembler<T> {
     this.#open.delete(sequence);
     this.#bytes -= partial.bytes;
     partial.pieces.push(...piece);
-    return { start: partial.start, payload: Buffer.concat(partial.pieces) };
+    return { start: partial.start, payload: joined(partial.pieces) };
   }
 
   #keep(partial: Partial<T>, part: Buffer): void {
@@ -101,6 +101,10 @@ export class Assembler<T> {
     partial.bytes += cost;
     partial.pieces.push(part.length < SMALL_PIECE ? Buffer.from(part) : part);
   }
+}
+
+function joined(parts: readonly Buffer[]): Buffer {
+  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
 }
 
 function broken(what: string): DecodeError {

@@ -24,8 +24,8 @@ export interface ReadLimits {
 
 /** A chunk is joined to those before it at the latest when there are so many, so that small ones cost little. */
 const MAX_KEPT_CHUNKS = 1024;
-/** Length, 131, 70, sequence, fragment. */
-const FURTHER_PIECE_HEADER = 22;
+/** Length, 131, 69 or 70, sequence, fragment. */
+const PIECE_HEADER = 22;
 
 /** The control message of a message in pieces, with the atoms that its payload refers to. */
 interface Start {
@@ -142,20 +142,20 @@ export class FrameReader implements Payload {
     this.#kept = [];
     this.#keptBytes = 0;
     this.#needed = 4;
-    const [first, ...rest] = kept as [Buffer, ...Buffer[]];
-    if (this.#isFurtherPiece(first)) {
-      this.#remember(first, 4, first.length);
-      this.#readFurtherPiece(new Reader(first, 6), rest);
-    } else {
-      const bytes = Buffer.concat(kept);
-      this.#read(bytes, 4, bytes.length);
-    }
+    if (this.#readPiece(kept as [Buffer, ...Buffer[]])) return;
+    const bytes = Buffer.concat(kept);
+    this.#read(bytes, 4, bytes.length);
   }
 
-  /** Most of a large message comes in such frames: their parts are not joined twice. */
-  #isFurtherPiece(start: Buffer): boolean {
-    if (!this.#can.fragments || start.length < FURTHER_PIECE_HEADER) return false;
-    return start[4] === VERSION_MAGIC && start[5] === DIST_FRAG_CONT;
+  /** A piece of a large message is not joined here, but once with the others. False: it is no such frame. */
+  #readPiece([first, ...more]: readonly [Buffer, ...Buffer[]]): boolean {
+    if (!this.#can.fragments || first.length < PIECE_HEADER || first[4] !== VERSION_MAGIC) return false;
+    this.#remember(first, 4, first.length);
+    const reader = new Reader(first, 6);
+    if (first[5] === DIST_FRAG_CONT) this.#readFurtherPiece(reader, more);
+    else if (first[5] === DIST_FRAG_HEADER) return this.#readFirstPiece(reader, more);
+    else return false;
+    return true;
   }
 
   #remember(bytes: Buffer, start: number, end: number): void {
@@ -201,13 +201,24 @@ export class FrameReader implements Payload {
     this.#deliver(decodeFrom(reader, this.#context), reader);
   }
 
-  #readFirstPiece(reader: Reader): void {
+  /** `more` is what follows the reader's bytes. False: the control message goes on there, join them first. */
+  #readFirstPiece(reader: Reader, more: readonly Buffer[] = []): boolean {
     const sequence = reader.u64();
     const fragment = reader.u64();
-    const references = this.#cache.read(reader);
-    this.#references = references;
-    const control = decodeFrom(reader, this.#context);
-    this.#deliverWhole(this.#pieces.begin(sequence, fragment, { references, control }, reader.rest()));
+    let references: References;
+    let control: Term;
+    try {
+      references = this.#cache.read(reader); // changes nothing if it is read once more
+      this.#references = references;
+      control = decodeFrom(reader, this.#context);
+    } catch (error) {
+      if (more.length > 0 && error instanceof DecodeError && error.code === 'truncated') return false;
+      throw error;
+    }
+    this.#deliverWhole(
+      this.#pieces.begin(sequence, fragment, { references, control }, reader.rest(), ...more),
+    );
+    return true;
   }
 
   /** `more` is what follows the reader's bytes. */
