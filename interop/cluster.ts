@@ -149,6 +149,15 @@ export class Peer {
     return (await this.rpc(':application', ':which_applications')).includes('{:distro,');
   }
 
+  /** Waits until the application was started there: it runs, or the node stands by. */
+  async started(timeoutMs = 20_000): Promise<void> {
+    await until(`${this.node} has started distro`, timeoutMs, async () => {
+      const info = await this.rpc(':application', ':info');
+      if (!/started: \[[^\]]*distro:/.test(info)) throw new Error(info);
+      return true;
+    });
+  }
+
   /** The visible nodes that it is connected to, sorted: `bcd@127.0.0.1 def@127.0.0.1`. */
   async nodes(): Promise<string> {
     const atoms = await this.rpc(':erlang', ':nodes');

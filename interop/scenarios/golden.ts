@@ -37,6 +37,7 @@ class Play {
   async coldStart(config: Config = {}, options: StartOptions = {}): Promise<void> {
     for (const role of ROLES) await this.start(role, { config, ...options });
     await this.cluster.runsOn('abc');
+    for (const role of ROLES) await this.peer(role).started();
   }
 
   peer(role: Role): Peer {

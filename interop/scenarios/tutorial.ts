@@ -88,6 +88,7 @@ async function coldStart(
   for (const role of order) await cluster.registered(await cluster.start(role, mix[role], options));
   await cluster.peer('abc').startLine(30_000);
   await cluster.runsOn('abc');
+  for (const role of ROLES) await cluster.peer(role).started();
   await cluster.peer('abc').hasStartTypes('normal');
   for (const role of ['bcd', 'def']) {
     await cluster.peer(role).hasStartTypes('');
