@@ -30,6 +30,7 @@ import {
   readInfo,
 } from './global_messages.js';
 import { NameTable } from './global_names.js';
+import { OddNodes } from './global_odd_nodes.js';
 import { Partitions } from './global_partitions.js';
 import { Peers } from './global_peers.js';
 import { Registrar } from './global_registrar.js';
@@ -77,8 +78,6 @@ type Gone = 'disconnected' | 'remove_connection' | 'ignore_node';
 
 /** The answer to a lock given back is held for this long at most. */
 export const HOLD_LIMIT_MS = 5000;
-/** So many looks in a row find a node odd before we part from it. */
-const ODD_TIMES = 3;
 const GEN_CAST = atom('$gen_cast');
 const SET_LOCK = atom('set_lock');
 const DEL_LOCK = atom('del_lock');
@@ -105,9 +104,6 @@ export class NameServer implements GenServer<undefined> {
   /** Who waits until nodes are synchronised with us, and until they are gone. */
   readonly #syncers = new NodeWaiters();
   readonly #leaving = new NodeWaiters();
-  /** Connected nodes that are known and not synchronised, or the reverse; and how often that was seen. */
-  readonly #odd = new Map<Atom, { readonly connection: number; times: number }>();
-  #looking = false;
   /** Set by `init`, before anything else can be called. */
   self!: Process;
   locks!: LockTable;
@@ -118,6 +114,7 @@ export class NameServer implements GenServer<undefined> {
   #sessions!: Sessions;
   #changes!: NameChanges;
   #partitions!: Partitions;
+  #oddNodes!: OddNodes;
   /** From `prepareShutdown` on connections end without a word. */
   #shuttingDown = false;
   readonly #limitMs: number;
@@ -160,6 +157,13 @@ export class NameServer implements GenServer<undefined> {
       send: (node, message) => this.#send(node, message),
       disconnect: (node) => this.options.disconnect(node),
       gone: (node) => this.#gone(node, 'remove_connection'),
+    });
+    this.#oddNodes = new OddNodes({
+      self,
+      peers: this.peers,
+      connectAll: () => this.#connectAll,
+      lookLater: () => this.#events.postAfter(self, this.#limitMs, { type: 'look_for_odd' }),
+      part: (node) => this.#partitions.part(node),
     });
     for (const channel of system.channels()) {
       if (channel.visible) this.peers.connections.set(channel.node, channel.connectionId);
@@ -367,7 +371,7 @@ export class NameServer implements GenServer<undefined> {
       const read = readCast(message);
       if (read === undefined) this.#unexpected(`handle_cast(${format(message)}, _)`);
       else this.#peerMessage(read);
-      this.#lookLater();
+      this.#oddNodes.watch();
     });
     return { state };
   }
@@ -376,7 +380,7 @@ export class NameServer implements GenServer<undefined> {
     const event = this.#events.of(message);
     if (event !== undefined) {
       this.#guarded(() => this.#ownEvent(event));
-      this.#lookLater();
+      this.#oddNodes.watch();
     } else if (this.#partitions.handled(message)) return { state };
     else if (isTagged(message, DOWN, 5)) this.#down(message.elements[1] as Term);
     else if (isTagged(message, EXIT, 3)) return this.#exit(message, state);
@@ -454,7 +458,7 @@ export class NameServer implements GenServer<undefined> {
 
   #ownEvent(event: OwnEvent): void {
     if (event.type === 'look_for_odd') {
-      this.#lookForOdd();
+      this.#oddNodes.look();
       return;
     }
     const { node } = event;
@@ -510,40 +514,6 @@ export class NameServer implements GenServer<undefined> {
     // Given up while its connection was being made: it does not know that yet.
     if (peers.removing.has(node)) this.#partitions.part(node);
     else this.#sessions.begin(node);
-  }
-
-  #isOdd(node: Atom): boolean {
-    return this.#connectAll && this.peers.known.has(node) !== this.peers.synced.has(node);
-  }
-
-  #lookLater(): void {
-    if (this.#looking || ![...this.peers.connections.keys()].some((node) => this.#isOdd(node))) return;
-    this.#looking = true;
-    this.#events.postAfter(this.self, this.#limitMs, { type: 'look_for_odd' });
-  }
-
-  /**
-   * A connection that is lost in the middle can leave a connected node known and not synchronised, or the other way
-   * round, for good: the two sides do not mean the same. From a node that is so for long we part, so that it can
-   * come back as a new one.
-   */
-  #lookForOdd(): void {
-    const { peers } = this;
-    for (const [node, connection] of peers.connections) {
-      const odd = this.#isOdd(node);
-      const before = this.#odd.get(node);
-      if (!odd) this.#odd.delete(node);
-      else if (before?.connection !== connection) this.#odd.set(node, { connection, times: 1 });
-      else if (++before.times >= ODD_TIMES) {
-        this.#odd.delete(node);
-        const [own, peer] = [format(this.self.node), format(node)];
-        const text = `'global' at node ${own} was not synchronised with node ${peer}; parting from it`;
-        this.self.system.log('warning', text, { node: node.name });
-        this.#partitions.part(node);
-      }
-    }
-    this.#looking = false;
-    this.#lookLater();
   }
 
   // --- nodes that go -------------------------------------------------------------------------------------------
