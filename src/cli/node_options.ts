@@ -14,6 +14,9 @@ import {
 } from '../index.js';
 import type { RunFlags } from './flags.js';
 
+const OFF = atom('off');
+const REJOIN = atom('rejoin');
+
 /** What the process was started in. */
 export interface Surroundings {
   readonly env: NodeJS.ProcessEnv;
@@ -86,8 +89,8 @@ function tlsOf(flags: RunFlags, log: Log): Pick<NodeOptions, 'tls'> {
   return {};
 }
 
-/** What OTP has no parameter for: `{otpnode, [{weight, 6}, {remote_control, true}]}`, or `-otpnode weight 6`. */
-function ownParameters(config: Config): Pick<NodeOptions, 'weight' | 'remoteControl'> {
+/** What OTP has no parameter for: `{otpnode, [{weight, 6}, {heal, rejoin}]}`, or `-otpnode weight 6`. */
+function ownParameters(config: Config): Pick<NodeOptions, 'weight' | 'heal' | 'remoteControl'> {
   const environment = config.environments.get(atom('otpnode')) ?? new Map<Atom, Term>();
   const take = <T extends Term>(
     key: string,
@@ -100,8 +103,11 @@ function ownParameters(config: Config): Pick<NodeOptions, 'weight' | 'remoteCont
     throw new ConfigError('invalid_config', text, { key, hint: `${format(value, 200)} is not ${expected}` });
   };
   const isWeight = (value: Term): value is number => typeof value === 'number' && value >= 0;
+  const isHeal = (value: Term): value is Atom => value === OFF || value === REJOIN;
   const isBoolean = (value: Term): value is boolean => typeof value === 'boolean';
+  const heal = take('heal', isHeal, 'off or rejoin');
   return {
+    ...defined('heal', heal && (heal === REJOIN ? 'rejoin' : 'off')),
     ...defined('weight', take('weight', isWeight, 'an integer from 0')),
     ...defined('remoteControl', take('remote_control', isBoolean, 'true or false')),
   };

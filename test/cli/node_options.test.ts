@@ -64,8 +64,14 @@ test('parameters of kernel become options of the node', () => {
 });
 
 test('what OTP has no parameter for is in the environment of otpnode', () => {
-  const made = options('--sname a --cookie C -otpnode weight 3 remote_control true');
-  assert.deepEqual([made.weight, made.remoteControl], [3, true]);
+  const made = options('--sname a --cookie C -otpnode weight 3 heal rejoin remote_control true');
+  assert.deepEqual([made.weight, made.heal, made.remoteControl], [3, 'rejoin', true]);
+  assert.equal(options('--sname a --cookie C -otpnode heal off').heal, 'off');
+  assert.equal(options('--sname a --cookie C').heal, undefined);
+  assert.throws(
+    () => options('--sname a -otpnode heal on'),
+    /application: otpnode; erroneous parameter: heal.*on is not off or rejoin/,
+  );
   assert.throws(
     () => options('--sname a -otpnode weight -1'),
     /application: otpnode; erroneous parameter: weight/,
