@@ -176,7 +176,7 @@ test('dist_ac 73: several applications with one list and time are all started', 
 });
 
 for (const lists of ['[a, {b, c}]', '[a, b, c]']) {
-  test(`two applications in one tuple or in crossed lists fail over, where OTP deadlocks: ${lists}`, async () => {
+  test(`dist_ac 99: two applications in one tuple or in crossed lists fail over, where OTP deadlocks: ${lists}`, async () => {
     using cluster = new DistAcCluster();
     const apps = new TestApps();
     const crossed = lists.includes('{') ? lists : '[a, c, b]';
