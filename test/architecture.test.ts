@@ -81,3 +81,15 @@ for (const file of files) {
     }
   });
 }
+
+test('every package that is depended on has its door', () => {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  assert.deepEqual(Object.keys(dependencies).sort(), Object.keys(DOORS).sort());
+});
+
+test('only the modules of epmd-client that need nothing else are loaded', () => {
+  const loaded = importsOf('dist/erl_epmd.ts').filter((specifier) => specifier.startsWith('epmd-client'));
+  assert.deepEqual(loaded, ['epmd-client/protocol/decoder.js', 'epmd-client/protocol/encoder.js']);
+});
