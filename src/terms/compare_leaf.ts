@@ -114,7 +114,7 @@ export function compareReferences(a: Reference, b: Reference): number {
     const difference = (a.words[i] ?? 0) - (b.words[i] ?? 0);
     if (difference !== 0) return difference;
   }
-  return a.words.length - b.words.length;
+  return 0;
 }
 
 /** Node and creation, then the number. */

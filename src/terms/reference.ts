@@ -14,7 +14,14 @@ export class Reference {
   }
   /** Equal for equal references, different for different ones: for use as a Map key. Made when first asked for. */
   get key(): string {
-    this.#key ??= `${this.words.join('.')}.${this.creation}.${this.node.name}`;
+    this.#key ??= `${significant(this.words).join('.')}.${this.creation}.${this.node.name}`;
     return this.#key;
   }
+}
+
+/** Words that are missing count as zero, so zeros at the end make no difference. */
+function significant(words: readonly number[]): readonly number[] {
+  let { length } = words;
+  while (length > 0 && words[length - 1] === 0) length--;
+  return length === words.length ? words : words.slice(0, length);
 }
