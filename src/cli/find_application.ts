@@ -80,7 +80,7 @@ async function loadModule(name: string, file: string): Promise<Application> {
   try {
     module = (await import(pathToFileURL(file).href)) as { default?: unknown };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = reasonIn(error);
     throw new ConfigError('bad_option', `the application ${name} cannot be loaded from ${file}: ${why}`, {
       file,
     });
@@ -98,6 +98,15 @@ async function loadModule(name: string, file: string): Promise<Application> {
     });
   }
   return application;
+}
+
+/** One line; for a syntax error with its place, which may be in a file that the module imports. */
+function reasonIn(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const text = error.message.split('\n', 1)[0] ?? '';
+  const place =
+    error instanceof SyntaxError ? /^(?:file:\/\/)?(\/\S+:\d+)\n/.exec(error.stack ?? '')?.[1] : undefined;
+  return place === undefined ? text : `${text} at ${place}`;
 }
 
 function isApplication(value: unknown): value is Application {

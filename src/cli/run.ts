@@ -53,14 +53,18 @@ function logOf(flags: RunFlags, configured: LogLevel | 'none' | undefined): Log 
   return createLog({ level, style, colours: terminal && process.env['NO_COLOR'] === undefined });
 }
 
-/** The first SIGTERM or SIGINT asks for a stop in good order, the second one ends the process at once. */
+/**
+ * The first SIGTERM or SIGINT asks for a stop in good order, the second one ends the process at once. While the node
+ * boots, and waits for others, nothing runs that could be stopped: then the first one ends it.
+ */
 function stopOnSignals(log: Log): (stop: () => void) => void {
   let stop: (() => void) | undefined;
   let asked = false;
   const onSignal = (signal: 'SIGINT' | 'SIGTERM'): void => {
-    if (asked || stop === undefined) process.exit(signal === 'SIGINT' ? 130 : 143);
+    if (asked) process.exit(signal === 'SIGINT' ? 130 : 143);
     asked = true;
     log('notice', `${signal} received - shutting down`);
+    if (stop === undefined) process.exit(0);
     stop();
   };
   process.on('SIGINT', onSignal);

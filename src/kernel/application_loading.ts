@@ -52,8 +52,7 @@ export class Loading {
       [...this.#known.values()].find((known) => (known.spec.module ?? known.spec.name) === module.name);
     if (!(application instanceof Atom)) return fromTerm(application, find);
     const known = this.#known.get(application);
-    if (known !== undefined) return { ok: fromSpec(known) };
-    return { error: noSuchFile(application) };
+    return known === undefined ? { error: noSuchFile(application) } : madeFrom(known);
   }
 
   #insertWithIncluded(loaded: Loaded): Term | undefined {
@@ -105,6 +104,15 @@ function nameOf(application: Term): Atom | undefined {
   return isTagged(application, atom('application'), 3) && application.elements[1] instanceof Atom
     ? application.elements[1]
     : undefined;
+}
+
+/** A specification that comes from JavaScript may be anything. */
+function madeFrom(application: Application): Made {
+  try {
+    return { ok: fromSpec(application) };
+  } catch (error) {
+    return { error: tuple(atom('bad_application'), atom(String(error).slice(0, 200))) };
+  }
 }
 
 /** What OTP says when there is no `.app` file of that name. */

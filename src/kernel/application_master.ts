@@ -229,11 +229,21 @@ async function callStart(self: Process, loaded: Loaded, type: Term): Promise<App
   }
   try {
     const result = await start.call(loaded.callbacks, type, args, self);
+    checkStart(result);
     return 'error' in result ? { error: tuple(result.error, call) } : result;
   } catch (error) {
     const exit = tuple(EXIT, reasonOf(error));
     if (reasonOf(error) === NORMAL) return { error: tuple(exit, call) };
     return { error: tuple(BAD_RETURN, tuple(call, exit)) };
+  }
+}
+
+/** What comes from JavaScript may be anything. */
+function checkStart(result: unknown): void {
+  const { ok, error } = (result ?? {}) as { readonly ok?: unknown; readonly error?: unknown };
+  if (error instanceof Error) throw error;
+  if (error === undefined && !(ok instanceof Pid)) {
+    throw new TypeError('start resolved neither to { ok } with the pid of a supervisor nor to { error }');
   }
 }
 

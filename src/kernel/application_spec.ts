@@ -35,7 +35,10 @@ const APPLICATION_STARTER = atom('application_starter');
 const UNDEFINED = atom('undefined');
 const INFINITY = atom('infinity');
 
-const atoms = (names: readonly string[] | undefined): Atom[] => (names ?? []).map((name) => atom(name));
+function atoms(names: readonly string[] = []): Atom[] {
+  if (Array.isArray(names)) return names.map((name: string) => atom(name));
+  throw new TypeError(`${String(names)} in the specification is no list of names`);
+}
 
 export function fromSpec(callbacks: Application): Loaded {
   const spec: AppSpec = callbacks.spec;

@@ -61,6 +61,12 @@ test('what cannot be used is told in one line', async () => {
   await refused({}, 'calc', /there is no application calc; -pa \. has no calc\.js/);
   await refused({ 'calc.mjs': 'export default 1;' }, 'calc', /calc\.mjs is no application/);
   await refused({ 'calc.mjs': 'throw new Error("boom");' }, 'calc', /cannot be loaded from .*: boom/);
+  await refused(
+    { 'calc.mjs': 'throw new Error("boom\\nbang");' },
+    'calc',
+    /cannot be loaded from [^\n]*: boom$/,
+  );
+  await refused({ 'calc.cjs': 'require("./gone.cjs");' }, 'calc', /Cannot find module '.\/gone.cjs'$/);
   await refused({ 'calc.mjs': esm('other', '') }, 'calc', /is the application other, not calc/);
   await refused({ 'calc/package.json': '{' }, 'calc', /is no JSON/);
 });

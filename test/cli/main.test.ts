@@ -161,6 +161,43 @@ test('an application that does not start ends the node, with its reason in one l
   assert.equal(code, 1);
 });
 
+test('an application that is none: what is wrong with it, in one line', async () => {
+  const cases = [
+    ['none', "spec: { name: 'none' }, start() {}", /start resolved neither to \{ ok \}/],
+    ['number', "spec: { name: 'number' }, start: () => ({ ok: 5 })", /start resolved neither to \{ ok \}/],
+    ['thrown', "spec: { name: 'thrown' }, start: () => ({ error: new Error('boom') })", /boom/],
+    ['listless', "spec: { name: 'listless', applications: 5 }", /5 in the specification is no list of names/],
+  ] as const;
+  await Promise.all(
+    cases.map(async ([name, body, expected]) => {
+      writeFileSync(join(cwd, `${name}.mjs`), `export default { ${body} };`);
+      const { code, err } = await run(
+        '--name',
+        `${name}@127.0.0.1`,
+        '--cookie',
+        'C',
+        '-pa',
+        '.',
+        '--app',
+        name,
+      );
+      assert.match(err, new RegExp(`^Could not start application ${name}: .*\\n$`));
+      assert.match(err, expected);
+      assert.equal(code, 1);
+    }),
+  );
+});
+
+test('SIGTERM while the node waits for mandatory nodes ends it at once, with exit code 0', async () => {
+  const waits = ['-kernel', 'sync_nodes_mandatory', "['nobody@127.0.0.1']", 'sync_nodes_timeout', 'infinity'];
+  const node = new Otpnode(['--name', 'b@127.0.0.1', '--cookie', 'C', '--log-level', 'debug', ...waits]);
+  await node.said('nobody@127.0.0.1');
+  node.child.kill('SIGTERM');
+  const { code, out, err } = await node.ended;
+  assert.deepEqual([code, err], [0, '']);
+  assert.match(out, /SIGTERM received - shutting down/);
+});
+
 test('a stop while an application waits for its turn is no failure', async () => {
   const waits = ['-kernel', 'distributed', "[{distro,['nobody@127.0.0.1','w@127.0.0.1']}]"];
   const node = new Otpnode(['--name', 'w@127.0.0.1', '--cookie', 'C', '--app', 'distro', ...waits]);
