@@ -35,6 +35,8 @@ export {
 } from './application_state.js';
 
 const OK = atom('ok');
+const ERROR = atom('error');
+const NOT_ALLOWED = atom('not_allowed');
 const INFO = atom('info');
 const SHUTDOWN = atom('shutdown');
 const EXIT = atom('EXIT');
@@ -149,7 +151,8 @@ export class ApplicationController implements GenServer<null> {
     if (tag === WHICH_APPLICATIONS) return { state: null, reply: this.whichApplications() };
     if (tag === IS_RUNNING && app instanceof Atom) return { state: null, reply: this.isListed(app) };
     // whatever changes something is for this node's own processes
-    if (from.pid.node === this.#state.self.node && tag instanceof Atom && app !== undefined) {
+    if (from.pid.node !== this.#state.self.node) return { state: null, reply: tuple(ERROR, NOT_ALLOWED) };
+    if (tag instanceof Atom && app !== undefined) {
       this.#request(tag.name, app, a, b, from);
     }
     return this.#step();

@@ -34,12 +34,11 @@ import {
   stateToTerm,
   type TimerKind,
 } from './dist_ac_state.js';
+import { LocalEvents } from './local_events.js';
 
 const GO = atom('go');
 const TOOK_CONTROL = atom('dist_ac_took_control');
 const AC = atom('application_controller');
-const NODEUP = atom('nodeup');
-const NODEDOWN = atom('nodedown');
 const OK = atom('ok');
 const ERROR = atom('error');
 const INFO = atom('info');
@@ -50,6 +49,7 @@ const TAKEOVER_APPLICATION = atom('takeover_application');
 const PERMIT_APPLICATION = atom('permit_application');
 const DISTRIBUTION_CHANGED = atom('distribution_changed');
 const ONLY_LOADED = atom('only_loaded');
+const NOT_ALLOWED = atom('not_allowed');
 const AC_LOAD = atom('ac_load_application_req');
 const AC_UNLOADED = atom('ac_application_unloaded');
 const AC_START = atom('ac_start_application_req');
@@ -57,7 +57,6 @@ const AC_RUN = atom('ac_application_run');
 const AC_NOT_RUN = atom('ac_application_not_run');
 const AC_NOT_STARTED = atom('ac_application_not_started');
 const AC_STOPPED = atom('ac_application_stopped');
-const TIMER = atom('dist_ac_timer');
 
 /** How long a start waits for a lock of somebody else on this node before it tries again. */
 const LOCK_RETRY_MS = 100;
@@ -69,12 +68,19 @@ export function startDistAc(supervisor: Process, options: DistAcOptions): Promis
   return startLink(supervisor, new DistAc(options), [], { name: DIST_AC });
 }
 
+/** What this node's own code tells dist_ac in its mailbox; no message of a peer can stand for it. */
+type OwnEvent =
+  | { readonly type: 'node'; readonly up: boolean; readonly node: Atom; readonly creation: number }
+  | { readonly type: 'timer'; readonly what: TimerKind; readonly app: Atom; readonly token: number };
+
 /** A step of the machine: a new state, and what is to be done. */
 type Change = (s: State, fx: Effect[], around: Around) => State;
 
 class DistAc implements GenServer<State> {
   readonly module: Atom = DIST_AC;
   readonly #options: DistAcOptions;
+  readonly #events = new LocalEvents<OwnEvent>();
+  #letGo = false;
   /** What has to wait until the introductions are over. */
   #queue: ((self: Process) => void)[] | undefined = [];
   /** What steps return is a copy of this: some changes happen between messages. */
@@ -104,7 +110,7 @@ class DistAc implements GenServer<State> {
     const listener = (event: NodeEvent): void => {
       if (!event.channel.visible) return;
       const { creation } = event.channel;
-      self.deliver(tuple(event.type === 'up' ? NODEUP : NODEDOWN, event.node, creation));
+      this.#events.post(self, { type: 'node', up: event.type === 'up', node: event.node, creation });
     };
     system.nodeListeners.add(listener);
     self.signal.addEventListener('abort', () => system.nodeListeners.delete(listener), { once: true });
@@ -119,7 +125,10 @@ class DistAc implements GenServer<State> {
   // --- messages -----------------------------------------------------------------------------------------------
 
   handleInfo(message: Term, _state: State, self: Process): Step<State> {
-    if (message instanceof Tuple) this.#arrived(message, self);
+    const event = this.#events.of(message);
+    if (event?.type === 'node') this.#nodeEvent(event.up, event.node, event.creation, self);
+    else if (event?.type === 'timer') this.#timer(self, event.what, event.app, event.token);
+    else if (message instanceof Tuple) this.#arrived(message, self);
     return { state: this.#state as State };
   }
 
@@ -132,17 +141,20 @@ class DistAc implements GenServer<State> {
       if (peer.type === 'new_node') this.#introductions.answered(self);
       return;
     }
-    const [tag, a, b, c] = message.elements;
-    if (tag === NODEDOWN && a instanceof Atom) {
-      this.#introductions.nodeDown(self, a, b as number);
-      this.#do(self, (s, fx, around) => nodeDown(s, a, fx, around));
-      this.#introductions.answered(self);
-    } else if (tag === NODEUP && a instanceof Atom) this.#introductions.nodeUp(self, a, b as number);
-    else if (tag === GO && a instanceof Pid) this.#go(self, a);
-    else if (tag === TIMER) {
-      if (a instanceof Atom && b instanceof Atom && typeof c === 'number') this.#timer(self, a, b, c);
-    } else if (this.#introductions.arrived(self, message)) return;
+    if (this.#introductions.arrived(self, message)) return;
+    const [tag, a, b] = message.elements;
+    if (tag === GO && a instanceof Pid) this.#go(self, a);
     else if (a instanceof Atom) this.#afterSync(self, () => this.#controller(self, tag as Term, a, b));
+  }
+
+  #nodeEvent(up: boolean, node: Atom, creation: number, self: Process): void {
+    if (up) {
+      this.#introductions.nodeUp(self, node, creation);
+      return;
+    }
+    this.#introductions.nodeDown(self, node, creation);
+    this.#do(self, (s, fx, around) => nodeDown(s, node, fx, around));
+    this.#introductions.answered(self);
   }
 
   /** From our application controller. */
@@ -160,10 +172,9 @@ class DistAc implements GenServer<State> {
     this.#do(self, (s, fx, around) => control.startRequested(s, app, fx, around));
   }
 
-  #timer(self: Process, what: Atom, app: Atom, token: Term): void {
-    if (typeof token !== 'number') return;
+  #timer(self: Process, what: TimerKind, app: Atom, token: number): void {
     this.#do(self, (s, fx, around) => {
-      switch (what.name as TimerKind) {
+      switch (what) {
         case 'restart':
           return restartTimeOver(s, app, token, fx, around);
         case 'announce':
@@ -203,7 +214,8 @@ class DistAc implements GenServer<State> {
       return { state, reply: nodes };
     }
     // whatever changes something is for this node's own processes
-    if (from.pid.node === self.node && request instanceof Tuple) {
+    if (from.pid.node !== self.node) return { state, reply: tuple(ERROR, NOT_ALLOWED) };
+    if (request instanceof Tuple) {
       this.#afterSync(self, () => this.#request(self, request.elements, from));
     }
     return { state: this.#state as State };
@@ -255,6 +267,8 @@ class DistAc implements GenServer<State> {
   // --- introductions ------------------------------------------------------------------------------------------
 
   #go(self: Process, kernelConfig: Pid): void {
+    if (this.#letGo) return;
+    this.#letGo = true;
     for (const app of (this.#state as State).appls.keys()) this.#options.takeControl(app, self);
     self.send(kernelConfig, TOOK_CONTROL);
     this.#introductions.begin(self);
@@ -317,7 +331,12 @@ class DistAc implements GenServer<State> {
         this.#options.announced?.(effect.app, effect.node, effect.failed);
         break;
       case 'timer':
-        self.sendAfter(effect.ms, self.pid, tuple(TIMER, atom(effect.what), effect.app, effect.token));
+        this.#events.postAfter(self, effect.ms, {
+          type: 'timer',
+          what: effect.what,
+          app: effect.app,
+          token: effect.token,
+        });
         break;
       case 'log': {
         const terms = effect.terms.map((term) => format(term, 1000));

@@ -3,21 +3,17 @@
 //
 // Everything that takes time is done by processes of its own, which tell dist_ac by message.
 import type { Process } from '../erts/process.js';
-import { Atom, atom } from '../terms/atom.js';
-import { Pid } from '../terms/pid.js';
+import { type Atom, atom } from '../terms/atom.js';
+import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
-import { type Tuple, tuple } from '../terms/tuple.js';
+import { tuple } from '../terms/tuple.js';
 import { configuredNodes } from './dist_ac_heal.js';
 import { newNode, type PeerMessage } from './dist_ac_messages.js';
 import { DIST_AC, type DistAcOptions, RELEASE } from './dist_ac_options.js';
 import type { State } from './dist_ac_state.js';
+import { LocalEvents } from './local_events.js';
 
 const SYNC_DACS = atom('sync_dacs');
-const LOCKED = atom('dist_ac_sync_locked');
-const FOUND = atom('dist_ac_sync_pid');
-const LATE = atom('dist_ac_sync_late');
-const REJOIN = atom('dist_ac_rejoin');
-const REDIAL = atom('dist_ac_redial');
 
 /** After so long without the lock we go on without: who holds it may be waiting for us. */
 const LOCK_WITHIN_MS = 15_000;
@@ -29,6 +25,12 @@ const GIVE_UP_MS = 30_000;
 const REJOIN_AFTER_MS = 1000;
 const REDIAL_EVERY_MS = 5000;
 const MAX_EARLY = 1000;
+
+/** What the helping processes and timers tell. */
+type OwnEvent =
+  | { readonly type: 'locked' | 'late' | 'redial' }
+  | { readonly type: 'found'; readonly node: Atom; readonly pid: Pid | undefined }
+  | { readonly type: 'rejoin'; readonly node: Atom };
 
 /** The state of dist_ac as far as introductions concern it. */
 export interface IntroductionsHost {
@@ -43,6 +45,7 @@ export interface IntroductionsHost {
 export class Introductions {
   readonly #options: DistAcOptions;
   readonly #host: IntroductionsHost;
+  readonly #events = new LocalEvents<OwnEvent>();
   /** Nodes whose `dist_ac` is being looked up. */
   readonly #looking = new Set<Atom>();
   /** Nodes whose connection was lost, by their creation then: with another one they have restarted. */
@@ -51,8 +54,8 @@ export class Introductions {
   readonly #early: PeerMessage[] = [];
   #phase: 'locking' | 'introducing' | 'synced' = 'locking';
   #locker: Pid | undefined;
-  #late: unknown;
-  #redial: unknown;
+  /** Whether lost nodes will be dialled again. */
+  #redial = false;
 
   constructor(options: DistAcOptions, host: IntroductionsHost) {
     this.#options = options;
@@ -63,13 +66,13 @@ export class Introductions {
   begin(self: Process): void {
     const nodes = [self.node, ...self.system.nodes()];
     const { setLock, delLock } = this.#options;
-    self.sendAfter(LOCK_WITHIN_MS, self.pid, tuple(LOCKED, false));
+    this.#events.postAfter(self, LOCK_WITHIN_MS, { type: 'locked' });
     this.#locker = self.spawnLink(async (locker) => {
       const id = tuple(DIST_AC, SYNC_DACS);
       try {
         await setLock(locker, id, nodes);
       } finally {
-        locker.send(self.pid, tuple(LOCKED, true));
+        this.#events.post(self, { type: 'locked' });
       }
       await locker.receive((message) => (message === RELEASE ? true : undefined), UNLOCK_MS);
       await delLock(locker, id, nodes);
@@ -87,15 +90,27 @@ export class Introductions {
   }
 
   /** Takes the messages of the helping processes and timers; false for all others. */
-  arrived(self: Process, message: Tuple): boolean {
-    const [tag, a, b] = message.elements;
-    if (tag === LOCKED) this.#introduce(self);
-    else if (tag === FOUND && a instanceof Atom) this.#found(self, a, b as Term);
-    else if (tag === LATE) this.#synced(self);
-    else if (tag === REJOIN && a instanceof Atom) this.#rejoin(self, a);
-    else if (tag === REDIAL) this.#dialLost(self);
-    else return false;
-    return true;
+  arrived(self: Process, message: Term): boolean {
+    const event = this.#events.of(message);
+    switch (event?.type) {
+      case 'locked':
+        this.#introduce(self);
+        return true;
+      case 'found':
+        this.#found(self, event.node, event.pid);
+        return true;
+      case 'late':
+        this.#synced(self);
+        return true;
+      case 'rejoin':
+        this.#rejoin(self, event.node);
+        return true;
+      case 'redial':
+        this.#dialLost(self);
+        return true;
+      default:
+        return false;
+    }
   }
 
   /** To every visible node that is not known yet: of now, and never again. */
@@ -107,7 +122,7 @@ export class Introductions {
       self,
       self.system.nodes().filter((node) => !known.includes(node)),
     );
-    this.#late = self.sendAfter(GIVE_UP_MS, self.pid, tuple(LATE, true));
+    this.#events.postAfter(self, GIVE_UP_MS, { type: 'late' });
     for (const message of this.#early.splice(0)) this.#host.handle(self, message);
     this.answered(self);
   }
@@ -119,16 +134,16 @@ export class Introductions {
       this.#looking.add(node);
       self.spawnLink(async (looker) => {
         const pid = await this.#options.whereis(looker, node).catch(() => undefined);
-        looker.send(self.pid, tuple(FOUND, node, pid ?? false));
+        this.#events.post(self, { type: 'found', node, pid });
       });
     }
   }
 
-  #found(self: Process, node: Atom, pid: Term): void {
+  #found(self: Process, node: Atom, pid: Pid | undefined): void {
     if (!this.#looking.delete(node)) return;
     const state = this.#host.state();
     const introduction = newNode(self.node, state.appls.values(), []);
-    if (pid instanceof Pid) self.send(pid, introduction);
+    if (pid !== undefined) self.send(pid, introduction);
     else if (state.known.includes(node)) self.send(tuple(DIST_AC, node), introduction);
     else this.#host.setAwaiting(new Set([...state.awaiting].filter((other) => other !== node)));
     this.answered(self);
@@ -145,7 +160,6 @@ export class Introductions {
   #synced(self: Process): void {
     if (this.#phase === 'synced') return;
     this.#phase = 'synced';
-    self.cancelTimer(this.#late);
     const { awaiting } = this.#host.state();
     if (awaiting.size > 0) {
       const names = [...awaiting].map((node) => node.name).join(', ');
@@ -164,15 +178,19 @@ export class Introductions {
       if (early?.type === 'new_node' && early.node === node) this.#early.splice(i, 1);
     }
     if (this.#host.state().known.includes(node)) this.#lost.set(node, creation);
-    if (this.#options.heal !== 'rejoin' || this.#redial !== undefined) return;
-    this.#redial = self.sendAfter(REDIAL_EVERY_MS, self.pid, tuple(REDIAL, true));
+    if (this.#options.heal === 'rejoin' && !this.#redial) this.#dialLater(self);
   }
 
   #dialLost(self: Process): void {
-    this.#redial = undefined;
+    this.#redial = false;
     if (this.#lost.size === 0) return;
     for (const node of this.#lost.keys()) this.#options.connect?.(node);
-    this.#redial = self.sendAfter(REDIAL_EVERY_MS, self.pid, tuple(REDIAL, true));
+    this.#dialLater(self);
+  }
+
+  #dialLater(self: Process): void {
+    this.#redial = true;
+    this.#events.postAfter(self, REDIAL_EVERY_MS, { type: 'redial' });
   }
 
   /** A node that was lost and has not restarted does not introduce itself. */
@@ -183,7 +201,7 @@ export class Introductions {
     const state = this.#host.state();
     if (this.#options.heal === 'rejoin') {
       if (!configuredNodes(state).has(node)) return;
-      self.sendAfter(REJOIN_AFTER_MS, self.pid, tuple(REJOIN, node));
+      this.#events.postAfter(self, REJOIN_AFTER_MS, { type: 'rejoin', node });
     } else if (before === creation) warnOfTwoSides(self, state, node);
   }
 

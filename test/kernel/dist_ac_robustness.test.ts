@@ -1,7 +1,10 @@
 // Strange peers, torn networks, and the end of a node.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { call } from '../../src/stdlib/gen.js';
 import { atom } from '../../src/terms/atom.js';
+import { format } from '../../src/terms/format.js';
+import type { Term } from '../../src/terms/term.js';
 import { tuple } from '../../src/terms/tuple.js';
 import {
   DistAcCluster,
@@ -80,6 +83,32 @@ test('dist_ac 98: unknown messages and calls do no harm', async () => {
   await settle();
   assert.ok(node.distAc().alive);
   assert.match((await node.info()).known, /a/);
+});
+
+test('what dist_ac tells itself cannot come from another node, and its calls are answered', async () => {
+  using cluster = new DistAcCluster();
+  const apps = new TestApps();
+  const node = await cluster.boot('b', { distributed: '[{d1, [a, b]}]', apps: [apps.app('d1')] });
+  const peer = await introduce(cluster, node, 'a');
+  const started = node.start('d1');
+  peer.send(node, '{dist_ac_app_started, a, d1, ok}');
+  assert.equal(await started, 'ok');
+  peer.send(node, '{nodedown, a, 1}');
+  peer.send(node, '{dist_ac_timer, restart, d1, 1}');
+  await settle();
+  assert.match((await node.info()).known, /a/);
+  assert.deepEqual(apps.events, []);
+  for (const [name, request] of [
+    ['dist_ac', '{takeover_application, d1, temporary}'],
+    ['application_controller', '{stop_application, d1}'],
+  ] as const) {
+    const answer = await new Promise<Term>((resolve) => {
+      peer.system.spawn(async (self) => {
+        resolve(await call(self, tuple(atom(name), node.system.node), terms(request)));
+      });
+    });
+    assert.equal(format(answer), '{error,not_allowed}');
+  }
 });
 
 test('dist_ac 99: a node that waits for another one answers introductions, weights and locks', async () => {
