@@ -137,7 +137,7 @@ class Inspection {
     this.#line(base + reader.offset, 'control message:');
     const end = this.#term(bytes, reader.offset, references, base);
     if (end !== undefined) {
-      this.#assembled(this.#pieces.begin(sequence, fragment, references, bytes.subarray(end)));
+      this.#assembled(this.#pieces.begin(sequence, fragment, references, end, bytes.subarray(end)));
     }
   }
 

@@ -52,8 +52,17 @@ export class Assembler<T> {
     return this.#bytes;
   }
 
-  /** The first piece, in one or more parts: `start` is what its header and control message were. The message, if that was all of it. */
-  begin(sequence: bigint, fragment: bigint, start: T, ...piece: Buffer[]): Whole<T> | undefined {
+  /**
+   * The first piece, in one or more parts: `start` is what its header and control message were, of `startBytes`
+   * bytes. The message, if that was all of it.
+   */
+  begin(
+    sequence: bigint,
+    fragment: bigint,
+    start: T,
+    startBytes: number,
+    ...piece: Buffer[]
+  ): Whole<T> | undefined {
     if (fragment === 1n) {
       if (this.#open.has(sequence)) throw broken(`message ${sequence} is begun twice`);
       return { start, payload: joined(piece) };
@@ -69,6 +78,7 @@ export class Assembler<T> {
       );
     }
     const partial: Partial<T> = { start, pieces: [], next: fragment - 1n, bytes: 0 };
+    this.#charge(partial, startBytes);
     this.#open.set(sequence, partial);
     for (const part of piece) this.#keep(partial, part);
     return undefined;
@@ -93,13 +103,16 @@ export class Assembler<T> {
   }
 
   #keep(partial: Partial<T>, part: Buffer): void {
-    const cost = part.length + PIECE_COST;
+    this.#charge(partial, part.length + PIECE_COST);
+    partial.pieces.push(part.length < SMALL_PIECE ? Buffer.from(part) : part);
+  }
+
+  #charge(partial: Partial<T>, cost: number): void {
     if (this.#bytes + cost > this.#limits.bytes) {
       throw new DecodeError('too_large', `more than ${this.#limits.bytes} bytes of messages in pieces`, 0);
     }
     this.#bytes += cost;
     partial.bytes += cost;
-    partial.pieces.push(part.length < SMALL_PIECE ? Buffer.from(part) : part);
   }
 }
 

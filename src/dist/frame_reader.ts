@@ -205,6 +205,7 @@ export class FrameReader implements Payload {
   #readFirstPiece(reader: Reader, more: readonly Buffer[] = []): boolean {
     const sequence = reader.u64();
     const fragment = reader.u64();
+    const began = reader.offset;
     let references: References;
     let control: Term;
     try {
@@ -215,8 +216,9 @@ export class FrameReader implements Payload {
       if (more.length > 0 && error instanceof DecodeError && error.code === 'truncated') return false;
       throw error;
     }
+    const startBytes = reader.offset - began;
     this.#deliverWhole(
-      this.#pieces.begin(sequence, fragment, { references, control }, reader.rest(), ...more),
+      this.#pieces.begin(sequence, fragment, { references, control }, startBytes, reader.rest(), ...more),
     );
     return true;
   }
