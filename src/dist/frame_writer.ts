@@ -91,7 +91,7 @@ export class FrameWriter {
   #scheduled = false;
   #drained: (() => void)[] = [];
 
-  /** `overflow` is called when more than `hardLimit` was written while the connection was busy. */
+  /** `overflow` is called when more than `hardLimit` waits that was written while the connection was busy. */
   constructor(socket: Duplex, can: Capabilities, limits: WriteLimits, overflow: () => void) {
     this.#socket = socket;
     this.#can = can;
@@ -139,7 +139,8 @@ export class FrameWriter {
     if (!wasBusy) this.#whileBusy = 0;
     else {
       this.#whileBusy += this.written - before;
-      if (this.#whileBusy > this.#limits.hardLimit) this.#overflow();
+      // a peer that keeps reading takes any amount in time: what waits now counts, too
+      if (this.#whileBusy > this.#limits.hardLimit && this.queued > this.#limits.hardLimit) this.#overflow();
     }
   }
 

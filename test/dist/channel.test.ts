@@ -304,6 +304,25 @@ test('those who are exempt are not refused, up to a limit that ends the connecti
   await assert.doesNotReject(from.sendAndDrain(to.pid, 1));
 });
 
+test('a connection that is busy all the time stays as long as the peer reads', async () => {
+  const { a, b, joined } = pair(undefined, { busyLimit: 1000, hardLimit: 50_000 });
+  const [from, to] = [idle(a), idle(b)];
+  const [stream] = joined.streams;
+  from.asyncDist = true;
+  stream.stalled = [];
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 20; i++) from.send(to.pid, new Uint8Array(1000));
+    const waiting = stream.stalled;
+    stream.stalled = [];
+    for (const go of waiting) go();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(joined.a.open);
+  for (const go of stream.stalled) go();
+  stream.stalled = undefined;
+  await eventually('all of it', () => to.mailbox.size === 400);
+});
+
 // --- the end --------------------------------------------------------------------------------------------------
 
 test('when a connection is lost, links, monitors and requests end with noconnection before the nodedown', async () => {
