@@ -317,7 +317,14 @@ export class Process {
     this.#check();
     const handle = this.system.clock.setTimeout(() => {
       this.#timers.delete(handle);
-      this.system.send(this.pid, to, message);
+      try {
+        this.system.send(this.pid, to, message);
+      } catch (error) {
+        // nobody is there to catch it: only the connection knows that its peer cannot be told this
+        this.system.log('error', `a message sent by a timer is lost: ${String(error)}`, {
+          process: this.pid.key,
+        });
+      }
     }, ms);
     this.#timers.add(handle);
     return handle;

@@ -5,6 +5,7 @@ import type { Process } from '../../src/erts/process.js';
 import { atom } from '../../src/terms/atom.js';
 import { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
+import { tuple } from '../../src/terms/tuple.js';
 import { eventually, MemoryCluster } from '../support/memory_cluster.js';
 import { inProcess } from '../support/process.js';
 
@@ -23,6 +24,17 @@ test('receive takes the first that matches and leaves the rest in order; timeout
     assert.equal(await self.next(), 5);
     self.cancelTimer(self.sendAfter(1, self.pid, 6));
     assert.equal(await self.next(5), undefined);
+  });
+});
+
+test('a timer whose message cannot be sent harms nobody', async () => {
+  const own = system();
+  const logged: string[] = [];
+  own.log = (_level, text) => void logged.push(text);
+  await inProcess(own, async (self) => {
+    self.sendAfter(0, tuple(1, 2), 3);
+    await eventually('the log', () => logged.length === 1);
+    assert.match(logged[0] ?? '', /sent by a timer is lost/);
   });
 });
 
