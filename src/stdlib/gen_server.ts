@@ -304,6 +304,8 @@ class Server<S> implements SystemTarget {
     } catch (error) {
       return this.#crash(error, message);
     }
+    // ended from outside while a callback awaited: the dead answer nobody
+    if (!this.self.alive) throw new Exit(this.self.exitReason as Term);
     await this.#apply(step, message, from);
   }
 

@@ -274,3 +274,29 @@ test('a flood of messages lets the event loop turn', async () => {
   });
   assert.equal(turns, 10);
 });
+
+test('a server that was killed while its callback awaited answers nobody', async () => {
+  const system = new MemoryCluster().start('a');
+  await inProcess(system, async (self) => {
+    let answer: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const pid = await ok(
+      start(
+        self,
+        {
+          init: () => ({ state: 0 }),
+          handleCall: (_request, _from, state) => held.then(() => ({ state, reply: OK })),
+        },
+        [],
+      ),
+    );
+    // as callers without aliases ask
+    self.send(pid, tuple(atom('$gen_call'), tuple(self.pid, self.makeRef()), OK));
+    await eventually('the call', () => system.process(pid)?.waiting === false);
+    self.exitSignal(pid, atom('kill'));
+    answer();
+    assert.equal(await self.next(20), undefined);
+  });
+});
