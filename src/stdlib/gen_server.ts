@@ -170,6 +170,8 @@ export async function registerName(self: Process, name: Atom | Tuple): Promise<S
 
 /** Takes the name back before the start is known to have failed, so that a new start finds it free. */
 export async function unregisterName(self: Process, name: Atom | Tuple | undefined): Promise<void> {
+  // it went with the process, and may be another's by now
+  if (!self.alive) return;
   if (name instanceof Atom) self.system.registered.unregister(name);
   else if (name !== undefined) {
     const known = nameServiceOf(self.system, name);

@@ -300,3 +300,19 @@ test('a server that was killed while its callback awaited answers nobody', async
     assert.equal(await self.next(20), undefined);
   });
 });
+
+test('an init that fails after its process was given up leaves the name to the next server', async () => {
+  const system = new MemoryCluster().start('a');
+  await inProcess(system, async (self) => {
+    let fail: (error: Error) => void = () => {};
+    const held = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    const slow = await start(self, { init: () => held }, [], { name: COUNTER, timeoutMs: 1 });
+    assert.deepEqual(slow, { error: atom('timeout') });
+    const next = await ok(start(self, counter, 1, { name: COUNTER }));
+    fail(new Error('too late'));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(system.whereis(COUNTER)?.pid, next);
+  });
+});
