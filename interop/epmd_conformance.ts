@@ -9,7 +9,7 @@ import { until } from './processes.js';
 import { check, type Suite, same } from './suite.js';
 
 /** So long nothing may come before a connection counts as kept open. */
-const QUIET_MS = 150;
+const QUIET_MS = 500;
 
 // --- requests ----------------------------------------------------------------------------------------------------
 
