@@ -322,6 +322,10 @@ const SCENARIOS: readonly Scenario[] = [
       await play.start('bcd', { args: more });
       await play.start('def');
       await play.cluster.runsOn('abc');
+      for (const role of ROLES) await play.peer(role).started();
+      await until('bcd runs more than the others', 20_000, async () =>
+        (await play.peer('bcd').rpc(':application', ':which_applications')).includes('ex_unit'),
+      );
       const killed = await play.peer('abc').kill();
       await play.answers(killed, RESTART_MS);
       await play.cluster.runsOn('def');
