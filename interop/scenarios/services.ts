@@ -157,7 +157,9 @@ async function shells(cluster: Cluster, suite: Suite): Promise<void> {
     ];
     const proc = cluster.run('iex --remsh', inTerminal(command));
     await until('iex says why not', 20_000, async () =>
-      /Could not find IEx on remote node/.test(proc.output()) ? true : undefined,
+      /Could not find IEx on remote node|Could not load .* on .*nofile/.test(proc.output())
+        ? true
+        : undefined,
     );
     await proc.exited;
   } finally {
