@@ -59,11 +59,17 @@ export class NameHandovers {
 
   /** That node may start the application soon, which runs here now. Resolves when it is ready for that. */
   async expect(app: Atom, node: Atom, by?: Pid): Promise<void> {
-    for (const open of this.#of(node)) if (open.app === app) this.#forget(open);
+    const before = this.#of(node).filter((open) => open.app === app);
+    for (const open of before) this.#forget(open);
     const { global } = this.#options;
     const pids = global.namedHere().filter((pid) => this.#belongs(pid, app));
-    if (pids.length === 0) return;
-    const concealments = pids.map((pid) => global.conceal(node, pid, DROPPED_WITHIN_MS));
+    // what is hidden already has to be revealed with the rest
+    const concealments = before.flatMap((open) => open.concealments);
+    if (pids.length === 0) {
+      for (const concealment of concealments) void concealment.reveal();
+      return;
+    }
+    concealments.push(...pids.map((pid) => global.conceal(node, pid, DROPPED_WITHIN_MS)));
     const open: Handover = { app, node, concealments, by, timer: undefined };
     open.timer = this.#system.clock.setTimeout(() => this.#end(open), ANNOUNCED_WITHIN_MS);
     this.#open = [...this.#open, open];

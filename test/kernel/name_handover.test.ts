@@ -89,6 +89,21 @@ test('an expected node that fails, or announces nothing in time, gets the names 
   await eventually('the name is back', () => seenFrom(playing).every((seen) => seen));
 });
 
+test('a node that is expected twice and announces nothing gets the names back, too', async () => {
+  const playing = await setting();
+  const { nodes, handovers } = playing;
+  const [a] = nodes;
+  await handovers.expect(APP, a.system.node);
+  await handovers.expect(APP, a.system.node);
+  assert.deepEqual(seenFrom(playing), [false, true, true]);
+  handovers.announced(APP, a.system.node, true);
+  await eventually('the name is back', () => seenFrom(playing).every((seen) => seen));
+  // it stays: nobody tells a that the process has ended
+  await a.global.sync();
+  assert.equal(await a.global.setLock(a.self, tuple(atom('other'), a.self.pid)), true);
+  assert.deepEqual(seenFrom(playing), [true, true, true]);
+});
+
 test('the answer to a lock given back waits until the names are gone there', async () => {
   const playing = await setting();
   const { nodes, handovers } = playing;
