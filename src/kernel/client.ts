@@ -147,7 +147,7 @@ export class Client {
     const { node } = pending.question;
     if (node === this.#system.node) pending.sent = true;
     else {
-      this.#system.distEntry(node).signal(() => {
+      this.#system.findEntry(node)?.signal(() => {
         pending.sent = true;
       });
     }

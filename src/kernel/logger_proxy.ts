@@ -130,7 +130,7 @@ export function forwarding(system: System, here: Log): Log {
 function forward(system: System, level: LogLevel, said: string, origin: LogOrigin): boolean {
   const leader = origin.groupLeader;
   if (leader === undefined || leader.node === system.node) return false;
-  const { channel } = system.distEntry(leader.node);
+  const channel = system.findEntry(leader.node)?.channel;
   if (channel === undefined) return false;
   if (channel.busy) return true; // OTP drops it as well: logging must not hold anybody
   const meta = metaOf(origin, leader);
@@ -139,7 +139,11 @@ function forward(system: System, level: LogLevel, said: string, origin: LogOrigi
     origin.message !== undefined
       ? tuple(LOG, severity, charlist(origin.message.format), origin.message.args, meta)
       : tuple(LOG, severity, origin.report ?? binary(said), meta);
-  channel.regSend(origin.pid, LOGGER_PROXY, event);
+  try {
+    channel.regSend(origin.pid, LOGGER_PROXY, event);
+  } catch {
+    return false; // what its peer cannot be told is told here: to log must not fail
+  }
   return true;
 }
 

@@ -15,9 +15,9 @@ const TIMEOUT_MS = 2000;
 
 /** The release of a connected node; undefined if it does not tell in time, as C nodes do not. */
 export async function otpRelease(self: Process, node: Atom): Promise<number | undefined> {
-  const entry = self.system.distEntry(node);
-  const { channel } = entry;
-  if (channel === undefined) return undefined;
+  const entry = self.system.findEntry(node);
+  const channel = entry?.channel;
+  if (entry === undefined || channel === undefined) return undefined;
   if (entry.release?.connectionId === channel.connectionId) return entry.release.number;
   const number = await ask(self, node);
   if (number !== undefined) entry.release = { connectionId: channel.connectionId, number };
