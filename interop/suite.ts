@@ -28,8 +28,6 @@ export class Suite {
   readonly releases: ReadonlyMap<string, Release>;
   /** True when this release is played in full, false for the short pass over it. */
   readonly whole: boolean;
-  /** Figures that tests leave for later ones, such as BEAM's own gap. */
-  readonly figures: Map<string, number> = new Map();
   readonly tests: Test[] = [];
   readonly #turnstile: Turnstile;
 
