@@ -2,7 +2,7 @@
 
 import { type EpmdServerOptions, startEpmdServer } from '../dist/epmd.js';
 import { isEpmd, isInUse, startEpmd } from '../dist/epmd_start.js';
-import { dump, type EpmdAddress, isListening, kill, names, stop } from '../dist/erl_epmd.js';
+import { dump, type EpmdAddress, kill, names, stop } from '../dist/erl_epmd.js';
 
 export const EPMD_USAGE = `usage: otpnode epmd [-port No] [-address List] [-relaxed_command_check] [-packet_timeout Seconds] [-daemon]
        otpnode epmd [-port No] -names | -dump | -kill | -stop Name | -started
@@ -120,7 +120,10 @@ async function run({ command, stopName, server }: EpmdCommand, output: EpmdOutpu
       await startEpmd(server);
       return 0;
     case 'started':
-      return (await isListening(address)) ? 0 : 1;
+      return await names(address).then(
+        () => 0,
+        () => 1,
+      );
     case 'names': {
       const lines = (await names(address)).map((node) => `name ${node.name} at port ${node.port}\n`);
       output.out(upAndRunning + lines.join(''));

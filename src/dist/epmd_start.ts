@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ConnectionError } from '../errors.js';
 import { type EpmdServer, type EpmdServerOptions, startEpmdServer } from './epmd.js';
-import { type EpmdAddress, isListening, names } from './erl_epmd.js';
+import { type EpmdAddress, isUnreachable, names } from './erl_epmd.js';
 
 export interface StartEpmdOptions extends EpmdServerOptions {
   /** `detached` (the default): a process of its own. `in_process`: ends with this process, or with `close`. */
@@ -60,8 +60,8 @@ export async function isEpmd(options: EpmdServerOptions): Promise<boolean> {
     try {
       await names(address);
       return true;
-    } catch {
-      if (Date.now() > until || (await isListening(address))) return false;
+    } catch (error) {
+      if (Date.now() > until || !isUnreachable(error)) return false;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

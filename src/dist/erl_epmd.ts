@@ -112,8 +112,13 @@ export async function stop(
   return answer === 'STOPPED' ? 'stopped' : answer.startsWith('NOEXIST') ? 'noexist' : 'closed';
 }
 
+/** Whether the error says that nothing accepts connections there. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof EpmdError && error.code === 'unreachable';
+}
+
 /** Whether something accepts connections there. */
-export function isListening(address: EpmdAddress = {}): Promise<boolean> {
+function isListening(address: EpmdAddress = {}): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = open(address);
     const done = (answer: boolean): void => {

@@ -23,15 +23,16 @@ export async function listen(options: ListenOptions = {}): Promise<Listener> {
   const server = createServer({ pauseOnConnect: true, noDelay: options.noDelay ?? true }, (socket) => {
     if (gate.admit(socket)) gate.ready(new DistSocket(socket, 2));
   });
-  const listener = await listening(server, gate, options);
-  if (!isLoopback(listener.host)) {
-    options.log?.(
-      'warning',
-      `listening on ${listener.host}:${listener.port} without TLS: who can read the network can read and forge ` +
-        'what nodes say; use -proto_dist inet_tls, or inet_dist_use_interface for loopback only',
-    );
-  }
-  return listener;
+  return await listening(server, gate, options);
+}
+
+/** What is wrong with listening there without TLS; undefined if only this machine can connect. */
+export function exposure({ host, port }: Listener): string | undefined {
+  if (host === '::1' || host === 'localhost' || host.startsWith('127.')) return undefined;
+  return (
+    `listening on ${host}:${port} without TLS: who can read the network can read and forge ` +
+    'what nodes say; use -proto_dist inet_tls, or inet_dist_use_interface for loopback only'
+  );
 }
 
 /** Connects within the time limit. Throws `ConnectionError`, never anything else. */
@@ -73,8 +74,4 @@ export function established(
     socket.once('close', closed);
     socket.on('error', (error) => failed('unreachable', error.message, error));
   });
-}
-
-function isLoopback(host: string): boolean {
-  return host === '::1' || host === 'localhost' || host.startsWith('127.');
 }

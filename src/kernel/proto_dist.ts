@@ -12,7 +12,7 @@ import {
   registerNode,
 } from '../dist/epmd_registration.js';
 import { startEpmd } from '../dist/epmd_start.js';
-import { type EpmdAddress, isListening, portPlease, randomCreation } from '../dist/erl_epmd.js';
+import { type EpmdAddress, isUnreachable, portPlease, randomCreation } from '../dist/erl_epmd.js';
 import * as inetTcp from '../dist/inet_tcp_dist.js';
 import * as inetTls from '../dist/inet_tls_dist.js';
 import type { Listener, ListenOptions } from '../dist/listener.js';
@@ -72,6 +72,9 @@ export class ProtoDist {
     const listener = options.listen === false ? undefined : await listen(options);
     try {
       const registration = listener === undefined ? undefined : await register(options, name, listener.port);
+      // Not before the node has come up: what keeps it from that is told alone.
+      const exposed = listener === undefined || tls !== undefined ? undefined : inetTcp.exposure(listener);
+      if (exposed !== undefined) options.log?.('warning', exposed);
       return new ProtoDist(options, tls, listener, registration);
     } catch (error) {
       listener?.close();
@@ -162,11 +165,12 @@ async function register(
     ...(options.log === undefined ? {} : { log: options.log }),
   };
   try {
-    // Elsewhere nothing can be started.
-    if (start && epmd.host === undefined && !(await isListening(epmd))) {
+    return await registerNode(how).catch(async (error: unknown) => {
+      // Elsewhere nothing can be started.
+      if (!start || epmd.host !== undefined || !isUnreachable(error)) throw error;
       await startEpmd({ port: epmd.port, addresses });
-    }
-    return await registerNode(how);
+      return await registerNode(how);
+    });
   } catch (error) {
     // Who knows the one port finds this node without EPMD.
     const needless = options.fixedPort !== undefined && error instanceof EpmdError;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { startEpmdServer } from '../../src/dist/epmd.js';
 import { names } from '../../src/dist/erl_epmd.js';
@@ -87,6 +88,41 @@ test('one port for all nodes: no EPMD is asked, whether there is one or not', as
   const c = await node(t, { name: 'c@127.0.0.3', fixedPort, epmd: false, listen: { host: '127.0.0.3' } });
   assert.equal(await c.connect('b@127.0.0.2'), true);
   assert.ok(nodes(b).includes('c@127.0.0.3'));
+});
+
+test('a start asks EPMD once, with a request: what connects and says nothing is a fault in its log', async (t) => {
+  const requests: string[] = [];
+  const server = createServer((socket) => {
+    requests.push('');
+    socket.on('data', (chunk) => {
+      requests[0] += chunk.toString('latin1');
+      socket.write(Buffer.from([118, 0, 0, 0, 0, 7]));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const a = await node(t, { name: 'a@127.0.0.1', epmd: { port } });
+  assert.equal(a.system.creation, 7);
+  assert.equal(requests.length, 1);
+  assert.match(requests[0] ?? '', /^..x/s);
+  await a.stop();
+});
+
+test('listening without TLS where others can connect is told, but not by a node that does not come up', async (t) => {
+  const port = await epmd(t);
+  const lines: string[] = [];
+  const options = {
+    name: 'a@127.0.0.1',
+    epmd: { port },
+    listen: {},
+    log: (_: unknown, text: string) => void lines.push(text),
+  };
+  await node(t, options);
+  assert.equal(lines.filter((line) => /^listening on 0\.0\.0\.0:\d+ without TLS/.test(line)).length, 1);
+  lines.length = 0;
+  await assert.rejects(node(t, options), { code: 'duplicate_name' });
+  assert.deepEqual(lines, []);
 });
 
 test('without EPMD and without a port nobody is found', async (t) => {
