@@ -1,5 +1,5 @@
 # The client of the benchmark, always BEAM: measures each target in turn, round by round, and prints
-# `ROW TARGET VALUE` for each measurement. Arguments: ROUNDS MILLISECONDS NODE...
+# `ROW TARGET VALUE` for each measurement. Arguments: ROUNDS MILLISECONDS ONLY NODE... (ONLY: the rows whose names contain it).
 defmodule BenchClient do
   @rows [
     {"calls/s, 1 caller", :calls, 1},
@@ -10,13 +10,14 @@ defmodule BenchClient do
     {"MB/s, echo of 1 MiB", :echo, 1024 * 1024}
   ]
 
-  def main([rounds, ms | nodes]) do
+  def main([rounds, ms, only | nodes]) do
+    rows = Enum.filter(@rows, fn {name, _kind, _size} -> String.contains?(name, only) end)
     nodes = Enum.map(nodes, &String.to_atom/1)
     ms = String.to_integer(ms)
     for node <- nodes, do: ready(node)
-    for {_name, kind, size} <- @rows, node <- nodes, do: measure(kind, size, node, div(ms, 2))
+    for {_name, kind, size} <- rows, node <- nodes, do: measure(kind, size, node, div(ms, 2))
 
-    for _ <- 1..String.to_integer(rounds), {name, kind, size} <- @rows, node <- nodes do
+    for _ <- 1..String.to_integer(rounds), {name, kind, size} <- rows, node <- nodes do
       IO.puts("#{name}\t#{node}\t#{measure(kind, size, node, ms)}")
     end
   end

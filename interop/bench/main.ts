@@ -1,6 +1,6 @@
 // `npm run bench`: one BEAM client against a BEAM gen_server and against the same server on otpnode.
 //
-//   node build/interop/bench/main.js [--rounds N] [--ms N] [--otp NN] [--json] [--skip-starts] [--profile DIR]
+//   node build/interop/bench/main.js [--rounds N] [--ms N] [--otp NN] [--only TEXT] [--json] [--skip-starts] [--profile DIR]
 //
 // Both servers run at the same time and are measured in turn, round by round, so that what else the machine does
 // meets both. Shown are medians and their ratio. Nothing else should run on the machine.
@@ -17,6 +17,7 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string', default: '5' },
     ms: { type: 'string', default: '1000' },
     otp: { type: 'string', default: '25' },
+    only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
     'skip-starts': { type: 'boolean', default: false },
     profile: { type: 'string' },
@@ -128,7 +129,7 @@ async function measured(cluster: Cluster, elixir: string): Promise<Row[]> {
       elixir,
       ...['--name', nodeName('client'), '--hidden', '--cookie', cluster.cookie],
       join(ROOT, 'interop', 'bench', 'client.exs'),
-      ...[flags.rounds, flags.ms, nodeName(BEAM), nodeName(OURS)],
+      ...[flags.rounds, flags.ms, flags.only, nodeName(BEAM), nodeName(OURS)],
     ],
     { ERL_AFLAGS: undefined },
   );
