@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { PacketReader } from '../bytes/packet.js';
 import { ConnectionError } from '../errors.js';
 import type { HandshakeIo } from './dist_util.js';
+import { withReadBuffer } from './read_buffer.js';
 
 /** Far above any handshake message: a name has at most 255 bytes. */
 const MAX_MESSAGE = 4096;
@@ -55,8 +56,9 @@ export class DistSocket implements HandshakeIo {
   }
 
   /**
-   * Ends the handshake: the paused socket and the bytes that came after the last message. The first frames often
-   * share a segment with the ack, so `rest` comes before anything that the socket still reads.
+   * Ends the handshake: the connection as a paused socket that reads as `withReadBuffer` says, and the bytes that
+   * came after the last message. The first frames often share a segment with the ack, so `rest` comes before
+   * anything that the socket still reads.
    */
   handOver(): { socket: Socket; rest: Buffer } {
     this.#handedOver = true;
@@ -64,7 +66,8 @@ export class DistSocket implements HandshakeIo {
     this.#socket.off('data', this.#data);
     this.#socket.off('close', this.#closed);
     this.onDone();
-    return { socket: this.#socket, rest: this.#packets.rest() };
+    const { socket, rest } = withReadBuffer(this.#socket);
+    return { socket, rest: Buffer.concat([this.#packets.rest(), rest]) };
   }
 
   /** Closes it at once, after what was sent. */

@@ -3,6 +3,7 @@
 //
 // The number of a piece counts down to 1. The sequence names the message among those under way in one direction;
 // 0 would mean "not fragmented". The control message is whole in the first piece, the payload is cut anywhere.
+import { Gathered } from '../bytes/gathered.js';
 import { DecodeError } from '../errors.js';
 
 /** Data bytes in each piece that we send, as BEAM does. */
@@ -12,23 +13,21 @@ export const FRAGMENT_SIZE = 65536;
 export interface FragmentLimits {
   /** Messages under way at a time. */
   readonly sequences: number;
-  /** Bytes of all of them, with what keeping a piece costs. */
+  /** Bytes of memory for all of them. */
   readonly bytes: number;
 }
 
 export const FRAGMENT_LIMITS: FragmentLimits = { sequences: 16384, bytes: 2 ** 30 };
 
 const MAX_COUNT = 2n ** 32n;
-/** What keeping one piece costs beside its bytes. */
-const PIECE_COST = 128;
-/** Smaller pieces are copied, so that they do not hold the whole chunk that was read from the socket. */
-const SMALL_PIECE = 16384;
+/** While little is held, room is made for so many times the first piece, at most for what is announced. */
+const AHEAD = 16;
 
 interface Partial<T> {
   readonly start: T;
-  readonly pieces: Buffer[];
+  readonly startBytes: number;
+  readonly payload: Gathered;
   next: bigint;
-  bytes: number;
 }
 
 /** A message that is whole: what `begin` was given, and its payload. */
@@ -37,7 +36,7 @@ export interface Whole<T> {
   readonly payload: Buffer;
 }
 
-/** Puts the peer's pieces together. What breaks the order or a limit throws `DecodeError`. */
+/** Puts copies of the peer's pieces together. What breaks the order or a limit throws `DecodeError`. */
 export class Assembler<T> {
   readonly #limits: FragmentLimits;
   readonly #open = new Map<bigint, Partial<T>>();
@@ -47,29 +46,26 @@ export class Assembler<T> {
     this.#limits = limits;
   }
 
-  /** Bytes kept for messages that are not whole. */
+  /** Bytes held for messages that are not whole. */
   get buffered(): number {
     return this.#bytes;
   }
 
   /**
-   * The first piece, in one or more parts: `start` is what its header and control message were, of `startBytes`
-   * bytes. The message, if that was all of it.
+   * The first piece: `start` is what its header and control message were, of `startBytes` bytes. The message, if
+   * that was all of it: its payload is then `piece` itself.
    */
   begin(
     sequence: bigint,
     fragment: bigint,
     start: T,
     startBytes: number,
-    ...piece: Buffer[]
+    piece: Buffer,
   ): Whole<T> | undefined {
-    if (fragment === 1n) {
-      if (this.#open.has(sequence)) throw broken(`message ${sequence} is begun twice`);
-      return { start, payload: joined(piece) };
-    }
+    if (this.#open.has(sequence)) throw broken(`message ${sequence} is begun twice`);
+    if (fragment === 1n) return { start, payload: piece };
     if (sequence === 0n) throw broken('a message in pieces has sequence 0');
     if (fragment === 0n || fragment > MAX_COUNT) throw broken(`${fragment} pieces are announced`);
-    if (this.#open.has(sequence)) throw broken(`message ${sequence} is begun twice`);
     if (this.#open.size >= this.#limits.sequences) {
       throw new DecodeError(
         'too_large',
@@ -77,47 +73,42 @@ export class Assembler<T> {
         0,
       );
     }
-    const partial: Partial<T> = { start, pieces: [], next: fragment - 1n, bytes: 0 };
-    this.#charge(partial, startBytes);
+    const payload = new Gathered(FRAGMENT_SIZE * Number(fragment));
+    const partial: Partial<T> = { start, startBytes, payload, next: fragment - 1n };
+    this.#charge(startBytes);
+    const roomy = this.#bytes + piece.length * AHEAD <= this.#limits.bytes / 2;
+    this.#keep(payload, piece, roomy ? AHEAD : 1);
     this.#open.set(sequence, partial);
-    for (const part of piece) this.#keep(partial, part);
     return undefined;
   }
 
-  /** A further piece, in one or more parts. The message, if that was the last one. */
-  add(sequence: bigint, fragment: bigint, ...piece: Buffer[]): Whole<T> | undefined {
+  /** A further piece. The message, if that was the last one. */
+  add(sequence: bigint, fragment: bigint, piece: Buffer): Whole<T> | undefined {
     const partial = this.#open.get(sequence);
     if (partial === undefined) throw broken(`a piece of message ${sequence}, which was not begun`);
     if (fragment !== partial.next) {
       throw broken(`piece ${fragment} of message ${sequence} where ${partial.next} was expected`);
     }
-    if (fragment > 1n) {
-      partial.next--;
-      for (const part of piece) this.#keep(partial, part);
-      return undefined;
-    }
+    partial.next--;
+    this.#keep(partial.payload, piece, 2);
+    if (fragment > 1n) return undefined;
     this.#open.delete(sequence);
-    this.#bytes -= partial.bytes;
-    partial.pieces.push(...piece);
-    return { start: partial.start, payload: joined(partial.pieces) };
+    this.#bytes -= partial.startBytes + partial.payload.capacity;
+    return { start: partial.start, payload: partial.payload.bytes };
   }
 
-  #keep(partial: Partial<T>, part: Buffer): void {
-    this.#charge(partial, part.length + PIECE_COST);
-    partial.pieces.push(part.length < SMALL_PIECE ? Buffer.from(part) : part);
+  #keep(payload: Gathered, piece: Buffer, ahead: number): void {
+    const before = payload.capacity;
+    payload.add(piece, ahead);
+    this.#charge(payload.capacity - before);
   }
 
-  #charge(partial: Partial<T>, cost: number): void {
+  #charge(cost: number): void {
     if (this.#bytes + cost > this.#limits.bytes) {
       throw new DecodeError('too_large', `more than ${this.#limits.bytes} bytes of messages in pieces`, 0);
     }
     this.#bytes += cost;
-    partial.bytes += cost;
   }
-}
-
-function joined(parts: readonly Buffer[]): Buffer {
-  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
 }
 
 function broken(what: string): DecodeError {

@@ -1,4 +1,5 @@
 // What a connection reads: the stream cut into frames, their headers, pieces put together, terms decoded.
+import { Gathered } from '../bytes/gathered.js';
 import { Reader } from '../bytes/reader.js';
 import { DecodeError } from '../errors.js';
 import { type DecodeContext, decodeFrom } from '../etf/decode.js';
@@ -15,6 +16,7 @@ import {
   VERSION_MAGIC,
 } from './dist_header.js';
 import { Assembler, FRAGMENT_LIMITS, type FragmentLimits, type Whole } from './fragment.js';
+import { LARGE, largeMessageRead } from './young_memory.js';
 
 export interface ReadLimits {
   /** A longer frame closes the connection. Some of hundreds of megabytes are legal. */
@@ -22,10 +24,8 @@ export interface ReadLimits {
   readonly fragments?: FragmentLimits;
 }
 
-/** A chunk is joined to those before it at the latest when there are so many, so that small ones cost little. */
-const MAX_KEPT_CHUNKS = 1024;
-/** Length, 131, 69 or 70, sequence, fragment. */
-const PIECE_HEADER = 22;
+/** Room for a frame is made for so many times what has come of it, at most for what its length says. */
+const AHEAD = 16;
 
 /** The control message of a message in pieces, with the atoms that its payload refers to. */
 interface Start {
@@ -43,16 +43,19 @@ export class FrameReader implements Payload {
   readonly #cache = new InCache();
   readonly #pieces: Assembler<Start>;
   #references: References = [];
-  readonly #context: DecodeContext;
+  /** Of a frame that is not read again: large binaries may be views of it. */
+  readonly #owned: DecodeContext;
+  /** Of a frame in memory that is used again. */
+  readonly #borrowed: DecodeContext;
+  #context: DecodeContext;
   #payload: Reader | undefined;
   #stopped = false;
   /** Where the frame is that was read last. */
   #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
-  /** Parts of a frame that is not complete, its length in front. */
-  #kept: Buffer[] = [];
-  #keptBytes = 0;
+  /** What has come of a frame that is not complete, its length in front. */
+  #kept: Gathered | undefined;
   #needed = 4;
 
   constructor(
@@ -66,7 +69,10 @@ export class FrameReader implements Payload {
     this.#arrived = arrived;
     this.#tick = tick;
     this.#pieces = new Assembler(limits.fragments ?? FRAGMENT_LIMITS);
-    this.#context = { atomRef: (index) => this.#references[index], views: true };
+    const atomRef: DecodeContext['atomRef'] = (index) => this.#references[index];
+    this.#owned = { atomRef, views: true };
+    this.#borrowed = { atomRef };
+    this.#context = this.#borrowed;
   }
 
   /** The frame that was read last, for the log. */
@@ -77,36 +83,34 @@ export class FrameReader implements Payload {
   /** Nothing more is read. */
   stop(): void {
     this.#stopped = true;
-    this.#kept = [];
-    this.#keptBytes = 0;
+    this.#kept = undefined;
   }
 
-  /** Takes what was read from the socket and delivers all that is complete. Throws `DecodeError`. */
+  /**
+   * Takes what was read from the socket and delivers all that is complete. `chunk` may be written to again
+   * afterwards. Throws `DecodeError`.
+   */
   push(chunk: Buffer): void {
     this.received += chunk.length;
     let at = 0;
-    while (this.#keptBytes > 0) {
-      const missing = this.#needed - this.#keptBytes;
+    while (this.#kept !== undefined) {
+      const missing = this.#needed - this.#kept.length;
       const taken = chunk.subarray(at, at + missing);
-      this.#keep(taken);
+      this.#kept.add(taken, AHEAD);
       at += taken.length;
       if (taken.length < missing) return;
-      this.#completed();
+      this.#completed(this.#kept);
       if (this.#stopped) return;
     }
     while (chunk.length - at >= 4) {
       const length = this.#checked(chunk.readUInt32BE(at));
-      if (chunk.length - at - 4 < length) {
-        this.#needed = length + 4;
-        break;
-      }
-      this.#read(chunk, at + 4, at + 4 + length);
+      if (chunk.length - at - 4 < length) break;
+      this.#read(chunk, at + 4, at + 4 + length, this.#borrowed);
       if (this.#stopped) return;
       at += length + 4;
     }
-    if (at === chunk.length) return;
-    if (chunk.length - at < 4) this.#needed = 4;
-    this.#keep(chunk.subarray(at));
+    const rest = chunk.subarray(at);
+    if (rest.length > 0) this.#keep(rest);
   }
 
   /** The term behind the control message being delivered. */
@@ -121,47 +125,21 @@ export class FrameReader implements Payload {
     return decodeFrom(reader, this.#context);
   }
 
+  /** The beginning of a frame, of its length alone if that is not all there. */
   #keep(part: Buffer): void {
-    if (this.#kept.length >= MAX_KEPT_CHUNKS) this.#kept = [Buffer.concat(this.#kept)];
-    this.#kept.push(part);
-    this.#keptBytes += part.length;
+    this.#needed = part.length < 4 ? 4 : part.readUInt32BE(0) + 4;
+    this.#kept = new Gathered(this.#needed);
+    this.#kept.add(part, AHEAD);
   }
 
   /** What was needed is there: the length of a frame, or the frame. */
-  #completed(): void {
-    const kept = this.#kept;
-    if (this.#needed === 4) {
-      const bytes = Buffer.concat(kept);
-      const length = this.#checked(bytes.readUInt32BE(0));
-      if (length > 0) {
-        this.#kept = [bytes];
-        this.#needed = length + 4;
-        return;
-      }
+  #completed({ bytes }: Gathered): void {
+    if (bytes.length === 4 && this.#checked(bytes.readUInt32BE(0)) > 0) {
+      this.#keep(bytes);
+      return;
     }
-    this.#kept = [];
-    this.#keptBytes = 0;
-    this.#needed = 4;
-    if (this.#readPiece(kept as [Buffer, ...Buffer[]])) return;
-    const bytes = Buffer.concat(kept);
-    this.#read(bytes, 4, bytes.length);
-  }
-
-  /** A piece of a large message is not joined here, but once with the others. False: it is no such frame. */
-  #readPiece([first, ...more]: readonly [Buffer, ...Buffer[]]): boolean {
-    if (!this.#can.fragments || first.length < PIECE_HEADER || first[4] !== VERSION_MAGIC) return false;
-    this.#remember(first, 4, first.length);
-    const reader = new Reader(first, 6);
-    if (first[5] === DIST_FRAG_CONT) this.#readFurtherPiece(reader, more);
-    else if (first[5] === DIST_FRAG_HEADER) return this.#readFirstPiece(reader, more);
-    else return false;
-    return true;
-  }
-
-  #remember(bytes: Buffer, start: number, end: number): void {
-    this.#bytes = bytes;
-    this.#start = start;
-    this.#end = end;
+    this.#kept = undefined;
+    this.#read(bytes, 4, bytes.length, this.#owned);
   }
 
   #checked(length: number): number {
@@ -173,13 +151,16 @@ export class FrameReader implements Payload {
     );
   }
 
-  #read(bytes: Buffer, start: number, end: number): void {
+  #read(bytes: Buffer, start: number, end: number, context: DecodeContext): void {
     if (start === end) {
       this.#tick();
       return;
     }
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    this.#context = context;
     const reader = new Reader(bytes, start, end);
-    this.#remember(bytes, start, end);
     if (this.#can.header) this.#readWithHeader(reader);
     else this.#readPassThrough(reader);
   }
@@ -201,33 +182,21 @@ export class FrameReader implements Payload {
     this.#deliver(decodeFrom(reader, this.#context), reader);
   }
 
-  /** `more` is what follows the reader's bytes. False: the control message goes on there, join them first. */
-  #readFirstPiece(reader: Reader, more: readonly Buffer[] = []): boolean {
+  #readFirstPiece(reader: Reader): void {
     const sequence = reader.u64();
     const fragment = reader.u64();
     const began = reader.offset;
-    let references: References;
-    let control: Term;
-    try {
-      references = this.#cache.read(reader); // changes nothing if it is read once more
-      this.#references = references;
-      control = decodeFrom(reader, this.#context);
-    } catch (error) {
-      if (more.length > 0 && error instanceof DecodeError && error.code === 'truncated') return false;
-      throw error;
-    }
+    this.#references = this.#cache.read(reader);
+    const start = { references: this.#references, control: decodeFrom(reader, this.#context) };
     const startBytes = reader.offset - began;
-    this.#deliverWhole(
-      this.#pieces.begin(sequence, fragment, { references, control }, startBytes, reader.rest(), ...more),
-    );
-    return true;
+    this.#deliverWhole(this.#pieces.begin(sequence, fragment, start, startBytes, reader.rest()));
   }
 
-  /** `more` is what follows the reader's bytes. */
-  #readFurtherPiece(reader: Reader, more: readonly Buffer[] = []): void {
+  #readFurtherPiece(reader: Reader): void {
     const sequence = reader.u64();
     const fragment = reader.u64();
-    this.#deliverWhole(this.#pieces.add(sequence, fragment, reader.rest(), ...more));
+    this.#context = this.#owned;
+    this.#deliverWhole(this.#pieces.add(sequence, fragment, reader.rest()));
   }
 
   #deliverWhole(whole: Whole<Start> | undefined): void {
@@ -238,7 +207,9 @@ export class FrameReader implements Payload {
 
   #deliver(control: Term, payload: Reader): void {
     this.#payload = payload;
+    const bytes = payload.remaining;
     this.#arrived(control, this);
+    if (bytes >= LARGE) largeMessageRead(bytes);
   }
 }
 

@@ -63,7 +63,7 @@ test('messages under way and their bytes are limited', () => {
 
   const small = new Assembler<string>({ ...FRAGMENT_LIMITS, bytes: 1000 });
   small.begin(1n, 2n ** 32n, '', 0, Buffer.alloc(500));
-  assert.throws(() => small.add(1n, 2n ** 32n - 1n, Buffer.alloc(500)), { code: 'too_large' });
+  assert.throws(() => small.add(1n, 2n ** 32n - 1n, Buffer.alloc(501)), { code: 'too_large' });
 
   const starts = new Assembler<string>({ ...FRAGMENT_LIMITS, bytes: 1000 });
   starts.begin(1n, 2n, 'control', 600, bytes('x'));
