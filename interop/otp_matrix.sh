@@ -33,7 +33,8 @@ DIR=$(cd "$DIR" && pwd)
 PACKAGES="erlang-base erlang-crypto erlang-asn1 erlang-public-key erlang-ssl erlang-inets erlang-runtime-tools
  erlang-tools erlang-parsetools elixir dash coreutils sed libc-bin ncurses-base"
 COMMANDS="erl erlc escript epmd iex elixir elixirc mix"
-PROBE='io:format("~s|~s", [erlang:system_info(otp_release), erlang:system_info(version)]), halt().'
+PROBE='R = erlang:system_info(otp_release), F = filename:join([code:root_dir(), "releases", R, "OTP_VERSION"]),
+ V = case file:read_file(F) of {ok, B} -> string:trim(B); _ -> R end, io:format("~s|~s", [R, V]), halt().'
 
 suite() {
   case $1 in
@@ -45,7 +46,7 @@ suite() {
   esac
 }
 
-# What a release's erl says of itself: RELEASE|ERTS, or nothing. Elixir must answer as well.
+# What a release's erl says of itself: RELEASE|VERSION, or nothing. Elixir must answer as well.
 probe() { # $1 = a folder with erl and elixir
   said=$("$1/erl" -noinput -boot start_clean -eval "$PROBE" </dev/null 2>/dev/null) || return 0
   elixir=$(PATH="$1:$PATH" "$1/elixir" -e 'IO.puts(System.version())' </dev/null 2>/dev/null) || return 0

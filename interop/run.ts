@@ -5,17 +5,25 @@
 // Every module of interop/ and interop/scenarios/ that exports `run(suite)` names its tests there. One line for
 // each test with its time; what the processes of a failed one said follows. Tests are never skipped: without an
 // Erlang/OTP to test against the run fails and says what is missing.
+//
+// A whole run of the matrix prints the README's table of versions, and fails if the README shows another one:
+// --write-table puts it there. --continue does not play again what this same build has passed in an earlier run,
+// such as `npm test`, and says so.
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Cluster } from './cluster.js';
+import { label, type Outcome, playAll } from './play.js';
+import { PassedBefore } from './played.js';
 import { ALL_RELEASES, type Release, release, releaseOnPath } from './releases.js';
 import { Suite, type Test, Turnstile } from './suite.js';
+import { isInReadme, REWRITE, versionTable, writeToReadme } from './version_table.js';
 
 const { values: flags } = parseArgs({
   options: {
     matrix: { type: 'boolean', default: false },
+    'write-table': { type: 'boolean', default: false },
+    continue: { type: 'boolean', default: false },
     otp: { type: 'string', multiple: true },
     only: { type: 'string' },
     jobs: { type: 'string', default: '2' },
@@ -26,7 +34,8 @@ interface InteropModule {
   readonly run?: (suite: Suite) => void | Promise<void>;
 }
 
-const TEST_TIMEOUT_MS = 120_000;
+/** With other words than these a run of the matrix is not a whole one, whose table the README shows. */
+const WHOLE = ['--matrix', '--write-table', '--continue', '--jobs'];
 
 async function main(): Promise<number> {
   const started = Date.now();
@@ -36,20 +45,67 @@ async function main(): Promise<number> {
   const suites: Suite[] = [];
   for (const found of releases.values()) {
     const suite = new Suite(found, releases, found.otp === '25' || releases.size === 1, turnstile);
-    for (const run of await modules()) await run(suite);
+    for (const [name, run] of await modules()) {
+      suite.module = name;
+      await run(suite);
+    }
     suites.push(suite);
   }
   const only = flags.only;
   const tests = suites
     .flatMap((suite) => suite.tests)
     .filter((test) => only === undefined || test.name.includes(only));
-  const failures = await playAll(tests, releases.size > 1);
-  const failed = failures.size;
-  if (releases.size > 1) console.log(table(suites, tests, failures));
+  const passed = await play(suites, tests);
+  const failed = tests.length - passed.size;
+  const isTableRight = flags.matrix ? tabled(suites, tests, passed) : true;
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
   console.log(`interop: ${tests.length} tests in ${seconds} s`);
   console.log(`${tests.length - failed} passed, ${failed} failed`);
-  return failed === 0 && tests.length > 0 ? 0 : 1;
+  return failed === 0 && tests.length > 0 && isTableRight ? 0 : 1;
+}
+
+/** Plays the tests that are to be played, and tells what takes longest; all that have passed. */
+async function play(suites: readonly Suite[], tests: readonly Test[]): Promise<ReadonlySet<Test>> {
+  const before = PassedBefore.read(suites);
+  const passed = new Set(flags.continue ? tests.filter((test) => before.has(test)) : []);
+  if (passed.size > 0)
+    console.log(`${passed.size} tests were passed by this same build before, and are not played again`);
+  const outcomes: Outcome[] = [];
+  const tell = (outcome: Outcome) => {
+    const { test, failure } = outcome;
+    outcomes.push(outcome);
+    if (failure === undefined) passed.add(test);
+    before.note(test, failure === undefined);
+    console.log(`${failure === undefined ? 'ok  ' : 'FAIL'} ${line(outcome)}`);
+    if (failure !== undefined) console.log(failure.replace(/^/gm, '    '));
+  };
+  await playAll(
+    tests.filter((test) => !passed.has(test)),
+    Number(flags.jobs),
+    tell,
+  );
+  before.write();
+  const slowest = outcomes.sort((a, b) => b.seconds - a.seconds).slice(0, 10);
+  if (outcomes.length > 20) console.log(['the slowest ten:', ...slowest.map(line)].join('\n     '));
+  return passed;
+
+  function line({ test, seconds }: Outcome): string {
+    return `${seconds.toFixed(1).padStart(6)} s  ${suites.length > 1 ? label(test) : test.name}`;
+  }
+}
+
+/** Prints the table of versions; false if the README shows another one than this whole run. */
+function tabled(suites: readonly Suite[], tests: readonly Test[], passed: ReadonlySet<Test>): boolean {
+  const table = versionTable(suites, tests, passed);
+  console.log(`\n${table}`);
+  const isWhole = process.argv
+    .slice(2)
+    .every((word) => !word.startsWith('--') || WHOLE.includes(word.replace(/=.*/, '')));
+  if (!isWhole || passed.size < tests.length) return true;
+  if (flags['write-table']) writeToReadme(table);
+  if (isInReadme(table)) return true;
+  console.log(`README.md shows another table of versions. This makes it the one above: ${REWRITE}`);
+  return false;
 }
 
 /** The releases asked for; without a wish OTP 25, or what is on PATH where 25 cannot be had. */
@@ -69,8 +125,8 @@ async function findReleases(): Promise<Map<string, Release>> {
   return found;
 }
 
-/** The `run` of every interop module beside this one. */
-async function modules(): Promise<((suite: Suite) => void | Promise<void>)[]> {
+/** The `run` of every interop module beside this one, with the module's name. */
+async function modules(): Promise<(readonly [string, NonNullable<InteropModule['run']>])[]> {
   const folders = [import.meta.dirname, join(import.meta.dirname, 'scenarios')];
   const files = folders.flatMap((folder) =>
     readdirSync(folder)
@@ -79,67 +135,12 @@ async function modules(): Promise<((suite: Suite) => void | Promise<void>)[]> {
       .map((file) => join(folder, file)),
   );
   const loaded = await Promise.all(
-    files.map(async (file): Promise<InteropModule> => import(pathToFileURL(file).href)),
+    files.map(async (file) => {
+      const { run }: InteropModule = await import(pathToFileURL(file).href);
+      return run === undefined ? [] : ([[basename(file, '.js'), run]] as const);
+    }),
   );
-  return loaded.flatMap((module) => module.run ?? []);
-}
-
-/** What each release came to, as the README shows it. */
-function table(suites: readonly Suite[], tests: readonly Test[], failures: ReadonlySet<Test>): string {
-  const rows = suites.map((suite) => {
-    const own = tests.filter((test) => test.suite === suite);
-    const failed = own.filter((test) => failures.has(test)).length;
-    return `| ${suite.release.otp} | ${suite.release.elixir} | ${own.length - failed} | ${failed} |`;
-  });
-  return ['| Erlang/OTP | Elixir | passed | failed |', '|---|---|--:|--:|', ...rows].join('\n');
-}
-
-/** Plays them, some at a time; those that failed. */
-async function playAll(tests: readonly Test[], several: boolean): Promise<ReadonlySet<Test>> {
-  const queue = [...tests];
-  const failed = new Set<Test>();
-  const worker = async () => {
-    for (let test = queue.shift(); test !== undefined; test = queue.shift()) {
-      const label = several ? `otp ${test.suite.release.otp}: ${test.name}` : test.name;
-      const from = Date.now();
-      const failure = await play(test);
-      const time = `${((Date.now() - from) / 1000).toFixed(1).padStart(6)} s`;
-      console.log(`${failure === undefined ? 'ok  ' : 'FAIL'} ${time}  ${label}`);
-      if (failure === undefined) continue;
-      failed.add(test);
-      console.log(failure.replace(/^/gm, '    '));
-    }
-  };
-  await Promise.all(Array.from({ length: Number(flags.jobs) }, worker));
-  return failed;
-}
-
-/** Plays one test in a cluster of its own; what went wrong, or undefined. */
-async function play(test: Test): Promise<string | undefined> {
-  const { epmd, cookie, timeoutMs = TEST_TIMEOUT_MS } = test.options;
-  let cluster: Cluster | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    const opened = await test.suite.busily(() =>
-      Cluster.open({
-        release: test.options.release ?? test.suite.release,
-        ...(epmd === undefined ? {} : { epmd }),
-        ...(cookie === undefined ? {} : { cookie }),
-      }),
-    );
-    cluster = opened;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`not finished after ${timeoutMs} ms`)), timeoutMs);
-    });
-    await Promise.race([test.body(opened, test.suite), late]);
-    return undefined;
-  } catch (error) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return cluster === undefined ? text : `${text}\n${cluster.report()}`;
-  } finally {
-    clearTimeout(timer);
-    await cluster?.close();
-  }
+  return loaded.flat();
 }
 
 process.exitCode = await main().catch((error: unknown) => {

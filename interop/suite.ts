@@ -9,6 +9,8 @@ export interface TestOptions {
   readonly release?: Release;
   readonly cookie?: string;
   readonly timeoutMs?: number;
+  /** The releases in a cluster of several: counted for them, not for the release under test. */
+  readonly mixed?: readonly string[];
 }
 
 export type TestBody = (cluster: Cluster, suite: Suite) => Promise<void>;
@@ -18,6 +20,16 @@ export interface Test {
   readonly body: TestBody;
   readonly options: TestOptions;
   readonly suite: Suite;
+  /** The module that names it. */
+  readonly module: string;
+  /** Tests with the same one are played in one cluster, one after the other. */
+  readonly shared?: Shared;
+}
+
+/** What several tests have in common, made once in their cluster. */
+export interface Shared {
+  readonly open: (cluster: Cluster, suite: Suite) => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** The tests of one release (or of a mixed set of them). */
@@ -29,6 +41,10 @@ export class Suite {
   /** True when this release is played in full, false for the short pass over it. */
   readonly whole: boolean;
   readonly tests: Test[] = [];
+  /** The module whose `run` is naming its tests. */
+  module = '';
+  /** Why a module has no tests for this release, in a word. */
+  readonly absent: Map<string, string> = new Map();
   readonly #turnstile: Turnstile;
 
   constructor(
@@ -45,7 +61,38 @@ export class Suite {
 
   /** Names a test; its body gets a cluster of its own, closed afterwards whatever happens. */
   test(name: string, body: TestBody, options: TestOptions = {}): void {
-    this.tests.push({ name, body, options, suite: this });
+    this.tests.push({ name, body, options, suite: this, module: this.module });
+  }
+
+  /**
+   * Names tests that share one cluster and what `open` makes in it, which is disposed of after the last. Each is
+   * counted, timed and told by itself.
+   */
+  sharing<T extends AsyncDisposable>(
+    open: (cluster: Cluster, suite: Suite) => Promise<T>,
+    tests: readonly (readonly [string, (of: T) => Promise<void>])[],
+    options: TestOptions = {},
+  ): void {
+    let opened: T | undefined;
+    const shared: Shared = {
+      open: async (cluster, suite) => {
+        opened = await open(cluster, suite);
+      },
+      close: async () => {
+        await opened?.[Symbol.asyncDispose]();
+      },
+    };
+    for (const [name, body] of tests) {
+      this.tests.push({
+        ...{ name, options, suite: this, module: this.module, shared },
+        body: () => body(opened as T),
+      });
+    }
+  }
+
+  /** Says in a word why this module has no tests for this release. */
+  without(why: string): void {
+    this.absent.set(this.module, why);
   }
 
   /** Work that loads the machine, such as starting nodes: not while another test measures. */

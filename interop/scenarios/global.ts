@@ -78,7 +78,7 @@ function mixed(suite: Suite): void {
     suite.test(
       `global: names, locks and traffic among otpnode and OTP ${mix.join(', ')}`,
       (cluster) => traffic(cluster, kinds),
-      { release: releases.get('25') ?? suite.release },
+      { release: releases.get('25') ?? suite.release, mixed: mix },
     );
   }
 }

@@ -1,0 +1,27 @@
+// The rows of the README's table: which modules of tests belong to which area.
+const AREAS: readonly (readonly [string, readonly string[]])[] = [
+  ['terms, their bytes and their order', ['codec_differential']],
+  ['handshake, names, cookies', ['handshake']],
+  ['messages, links, monitors, frames', ['distribution']],
+  ["a node's 17 questions", ['probe']],
+  ["cases of OTP's own suites", ['otp_suites']],
+  ['TLS', ['tls']],
+  ['EPMD', ['epmd_conformance', 'epmd_instances']],
+  ['`global` and `pg`', ['global', 'pg']],
+  ['distributed applications', ['golden', 'tutorial', 'mixed_releases', 'cycles']],
+  ['services, tools, shells', ['services', 'neighbours', 'terminal', 'traffic']],
+  ['command line, README', ['command_line', 'readme']],
+  ['the npm package', ['pack']],
+];
+
+/** The area of a module; one that is in none is an area of its own. */
+export function areaOf(module: string): string {
+  return AREAS.find(([, modules]) => modules.includes(module))?.[0] ?? module.replaceAll('_', ' ');
+}
+
+/** All areas of these modules, in the order of the table. */
+export function areasOf(modules: readonly string[]): string[] {
+  const there = new Set(modules.map(areaOf));
+  const known = AREAS.map(([area]) => area);
+  return [...known.filter((area) => there.has(area)), ...[...there].filter((area) => !known.includes(area))];
+}
