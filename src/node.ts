@@ -20,6 +20,9 @@ import { type CallOptions, Client } from './kernel/client.js';
 import { CodeServer } from './kernel/code.js';
 import { type Config, loadConfig } from './kernel/config.js';
 import { Global } from './kernel/global.js';
+import { GLOBAL_GROUP, GlobalGroup } from './kernel/global_group.js';
+import { offerGlobalGroup } from './kernel/global_group_calls.js';
+import { GroupConfig } from './kernel/global_group_config.js';
 import { GLOBAL_NAME_SERVER } from './kernel/global_messages.js';
 import { type Joining, type JoinOptions, join } from './kernel/join.js';
 import { type Kernel, startKernel } from './kernel/kernel.js';
@@ -107,6 +110,7 @@ export interface NodeServices {
   readonly auth: Auth;
   readonly code: CodeServer;
   readonly global: Global;
+  readonly globalGroup: GlobalGroup;
   readonly application: Applications;
 }
 
@@ -120,6 +124,8 @@ export class Node {
   readonly code: CodeServer;
   /** Names and locks of the whole network. */
   readonly global: Global;
+  /** The global group of this node (`global_groups`), and names in the others. */
+  readonly globalGroup: GlobalGroup;
   /** Process groups. */
   readonly pg: Pg;
   /** Applications: started, stopped and moved. */
@@ -139,6 +145,7 @@ export class Node {
     this.auth = services.auth;
     this.code = services.code;
     this.global = services.global;
+    this.globalGroup = services.globalGroup;
     this.pg = new Pg(system);
     this.client = new Client(system);
   }
@@ -243,11 +250,14 @@ async function boot(
     creation: naming?.name.creation ?? dist.creation,
     ...(options.log === undefined ? {} : { log: options.log }),
   });
+  const groups = new GroupConfig(system.node, options.config?.kernel.globalGroups);
+  // who does not listen is hidden, for others could not complete the network
+  const hidden = options.hidden === true || dist.listener === undefined;
   const netKernel = new NetKernel(system, {
     dial: (node) => dist.dial(node),
     cookie: (node) => auth.getCookie(node),
-    // who does not listen is hidden, for others could not complete the network
-    flags: options.hidden === true || dist.listener === undefined ? HIDDEN_DFLAGS : DEFAULT_DFLAGS,
+    flags: hidden && !groups.configured ? HIDDEN_DFLAGS : DEFAULT_DFLAGS,
+    ...(groups.configured ? { visibleTo: (node: Atom) => groups.isVisibleTo(node, hidden) } : {}),
     nameMode: nameMode(options, parts),
     ...(options.allow === undefined ? {} : { allowed: options.allow }),
     ...(options.autoConnect === undefined ? {} : { autoConnect: options.autoConnect }),
@@ -258,7 +268,9 @@ async function boot(
   const code = new CodeServer();
   defineObserverBackend(system, code);
   defineAppmonInfo(code);
-  const global = globalOf(system, options, netKernel, code);
+  const global = globalOf(system, options, netKernel, code, groups);
+  const globalGroup = new GlobalGroup(system, groups, global);
+  offerGlobalGroup(code, groups);
   const events = new EventEmitter<NodeEvents>();
   const services = new ApplicationServices(system, {
     config: options.config ?? loadConfig(),
@@ -273,7 +285,7 @@ async function boot(
     ...(options.remoteControl === undefined ? {} : { remoteControl: options.remoteControl }),
   });
   const application = services.applications;
-  const node = new Node(system, { netKernel, auth, code, global, application }, events);
+  const node = new Node(system, { netKernel, auth, code, global, globalGroup, application }, events);
   const kernel = await startKernel(system, {
     controller: (init) => services.controller.startLink(init),
     // kernel.erl's order: every name that a peer asks for exists before the first connection
@@ -284,6 +296,7 @@ async function boot(
         ...(options.output === undefined ? {} : { output: options.output }),
       }),
       { id: GLOBAL_NAME_SERVER, start: (sup) => global.startLink(sup) },
+      { id: GLOBAL_GROUP, start: (sup) => globalGroup.startLink(sup), modules: [GLOBAL_GROUP] },
       ...services.distAc(),
       {
         id: NET_KERNEL,
@@ -353,12 +366,19 @@ function wireStop(node: Node, kernel: Kernel, dist: ProtoDist): void {
   node.atStop(() => kernel.stopApplications());
 }
 
-function globalOf(system: System, options: NodeOptions, netKernel: NetKernel, code: CodeServer): Global {
+function globalOf(
+  system: System,
+  options: NodeOptions,
+  netKernel: NetKernel,
+  code: CodeServer,
+  groups: GroupConfig,
+): Global {
   const { config } = options;
   const connectAll = options.connectAll ?? config?.kernel.connectAll;
   const preventOverlappingPartitions =
     options.preventOverlappingPartitions ?? config?.kernel.preventOverlappingPartitions;
   return new Global(system, {
+    groups,
     ...(connectAll === undefined ? {} : { connectAll }),
     ...(preventOverlappingPartitions === undefined ? {} : { preventOverlappingPartitions }),
     code,

@@ -34,6 +34,8 @@ interface OurSide {
   readonly ourName: string;
   /** Our `DFLAG_*` bits. */
   readonly flags: bigint;
+  /** Whether that node sees us, if `flags` say that we are visible; every node by default. */
+  readonly visibleTo?: (node: Atom) => boolean;
   readonly creation: number;
   /** The cookie for that node. */
   readonly cookie: (node: Atom) => string;
@@ -105,7 +107,7 @@ export interface Handshake {
 export async function handshakeWeStarted(io: HandshakeIo, options: WeStartedOptions): Promise<Handshake> {
   const attempt = new Attempt(io, options, options.node.name, `connection attempt to node`);
   const nameMe = options.nameMe === true;
-  const flags = nameMe ? (options.flags & ~DFLAG_PUBLISHED) | DFLAG_NAME_ME : options.flags;
+  const flags = flagsFor(options, options.node, nameMe);
   const creation = nameMe ? 0 : options.creation;
   io.send(message.encodeName({ flags, creation, name: options.ourName }));
 
@@ -206,7 +208,7 @@ export async function handshakeOtherStarted(io: HandshakeIo, policy: OtherStarte
   let creation = given?.creation ?? name.creation;
   if (given === undefined) await answer(attempt, policy, { node, flags: peerFlags, address: io.address });
 
-  const flags = nameMe ? (policy.flags & ~DFLAG_PUBLISHED) | DFLAG_NAME_ME : policy.flags;
+  const flags = flagsFor(policy, node, nameMe);
   const challenge = randomInt(2 ** 32);
   io.send(message.encodeChallenge({ flags, challenge, creation: policy.creation, name: policy.ourName }));
   if (name.old) {
@@ -223,6 +225,12 @@ export async function handshakeOtherStarted(io: HandshakeIo, policy: OtherStarte
   }
   io.send(message.encodeAck(message.digest(cookie, reply.challenge)));
   return completed(node, creation, flags, peerFlags, { namedByUs: nameMe });
+}
+
+/** What we tell a node of ourselves. */
+function flagsFor({ flags, visibleTo }: OurSide, node: Atom, nameMe: boolean): bigint {
+  if (nameMe) return (flags & ~DFLAG_PUBLISHED) | DFLAG_NAME_ME;
+  return visibleTo?.(node) === false ? flags & ~DFLAG_PUBLISHED : flags;
 }
 
 /** Gives a client its name, or refuses. */

@@ -17,6 +17,7 @@ import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import type { CodeServer } from './code.js';
 import { type Concealment, Concealments, type Rpc } from './global_conceal.js';
+import { GroupConfig } from './global_group_config.js';
 import { askAll, delLock, setLock } from './global_lock_client.js';
 import { isLockId } from './global_locks.js';
 import { GLOBAL_NAME_SERVER } from './global_messages.js';
@@ -49,6 +50,8 @@ export interface GlobalOptions {
   readonly connect: (node: Atom) => Promise<boolean>;
   /** Closes the connection to a node. */
   readonly disconnect: (node: Atom) => void;
+  /** Which nodes share names with this one (`global_groups`); all by default. */
+  readonly groups?: GroupConfig;
 }
 
 const REGISTER = atom('register');
@@ -66,6 +69,7 @@ export class Global implements NameService {
   readonly #resolvers: Resolvers;
   readonly #functions = new Map<string, ResolveFunction>();
   readonly #concealments: Concealments;
+  readonly #groups: GroupConfig;
   /**
    * Asked when a lock has been granted to a process of another node: the answer `true` waits for the promise, at
    * most `HOLD_LIMIT_MS`.
@@ -81,6 +85,7 @@ export class Global implements NameService {
   constructor(system: System, options: GlobalOptions) {
     this.#system = system;
     this.#options = options;
+    this.#groups = options.groups ?? new GroupConfig(system.node, undefined);
     this.#resolvers = {
       find: (method) => this.#find(method),
       ask: (self, node, args, timeoutMs) => options.rpc(self, node, MODULE, RESOLVE_IT, args, timeoutMs),
@@ -99,6 +104,7 @@ export class Global implements NameService {
     const { connectAll, preventOverlappingPartitions, connectRetries, sessionLimitMs, connect, disconnect } =
       this.#options;
     return new NameServer({
+      groups: this.#groups,
       connectAll: connectAll ?? true,
       preventOverlappingPartitions: preventOverlappingPartitions ?? true,
       connectRetries: connectRetries ?? 0,
@@ -256,9 +262,32 @@ export class Global implements NameService {
 
   // --- the network ---------------------------------------------------------------------------------------------
 
-  /** Resolves when we have the same names as each of these nodes, by default all visible ones, or it is down. */
-  sync(nodes: readonly Atom[] = this.#system.nodes()): Promise<void> {
-    return this.#server.sync(nodes);
+  /**
+   * Resolves when we have the same names as each of these nodes, by default all visible ones (of our global group), or
+   * it is down. Rejects with `BadArg` for a node of another global group.
+   */
+  async sync(nodes: readonly Atom[] = this.#sharing(this.#system.nodes())): Promise<void> {
+    const sharing = this.#sharing(nodes);
+    const foreign = nodes.find((node) => node !== this.#system.node && !sharing.includes(node));
+    if (foreign !== undefined) {
+      throw new BadArg(`trying to sync nodes not defined in the own global group: ${foreign.name}`);
+    }
+    await this.#server.sync(sharing);
+  }
+
+  /** Those of the nodes that may share names with us. */
+  #sharing(nodes: readonly Atom[]): Atom[] {
+    return nodes.filter((node) => !this.#groups.configured || this.#groups.isMember(node));
+  }
+
+  /** A node of our global group has the same groups configured: names are shared with it. Called by `global_group`. */
+  groupNodeup(node: Atom, connectionId: number): void {
+    this.#server.groupNodeup(node, connectionId);
+  }
+
+  /** Names are not shared with that node, though it may stay connected. Called by `global_group`. */
+  groupNodedown(node: Atom, connectionId: number | undefined): void {
+    if (connectionId !== undefined) this.#server.groupNodedown(node, connectionId);
   }
 
   /** Leaves the network without parting the others from one another; resolves to the nodes that were left. */

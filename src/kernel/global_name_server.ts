@@ -17,6 +17,7 @@ import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { NameChanges } from './global_changes.js';
+import type { GroupConfig } from './global_group_config.js';
 import { stateToTerm } from './global_info.js';
 import { isLockOfSession, isUp, Locker, SESSION_LIMIT_MS } from './global_locker.js';
 import { GLOBAL, isLockId, LockTable } from './global_locks.js';
@@ -44,6 +45,8 @@ export interface NameServerOptions {
   readonly connectAll: boolean;
   /** Whether islands that overlap are torn apart (`prevent_overlapping_partitions`). */
   readonly preventOverlappingPartitions: boolean;
+  /** Which nodes share names with this one (`global_groups`). */
+  readonly groups: GroupConfig;
   /** How often connecting to a node that somebody told of is tried again (`global_connect_retries`). */
   readonly connectRetries: number;
   /** How long a session may hold the lock. */
@@ -59,7 +62,11 @@ export interface NameServerOptions {
 }
 
 type OwnEvent =
-  | { readonly type: 'up'; readonly node: Atom; readonly connectionId: number }
+  | {
+      readonly type: 'up' | 'group_up' | 'group_down';
+      readonly node: Atom;
+      readonly connectionId: number;
+    }
   | { readonly type: 'down'; readonly node: Atom }
   | { readonly type: 'extra_down'; readonly node: Atom }
   | { readonly type: 'lock_is_set'; readonly node: Atom; readonly tag: number; readonly lockId: Tuple }
@@ -79,6 +86,8 @@ type Gone = 'disconnected' | 'remove_connection' | 'ignore_node';
 /** The answer to a lock given back is held for this long at most. */
 export const HOLD_LIMIT_MS = 5000;
 const GEN_CAST = atom('$gen_cast');
+const GLOBAL_GROUP = atom('global_group');
+const DISCONNECT_NODE = atom('disconnect_node');
 const SET_LOCK = atom('set_lock');
 const DEL_LOCK = atom('del_lock');
 const REGISTER = atom('register');
@@ -104,6 +113,8 @@ export class NameServer implements GenServer<undefined> {
   /** Who waits until nodes are synchronised with us, and until they are gone. */
   readonly #syncers = new NodeWaiters();
   readonly #leaving = new NodeWaiters();
+  /** Connected nodes that share no names with us, says `global_group`: nobody waits for them. */
+  readonly #excluded = new Set<Atom>();
   /** Set by `init`, before anything else can be called. */
   self!: Process;
   locks!: LockTable;
@@ -157,6 +168,9 @@ export class NameServer implements GenServer<undefined> {
       send: (node, message) => this.#send(node, message),
       disconnect: (node) => this.options.disconnect(node),
       gone: (node) => this.#gone(node, 'remove_connection'),
+      isParticipant: (node) => this.options.groups.isParticipant(node),
+      isMember: (node) => this.options.groups.isMember(node),
+      exclude: (node) => this.#exclude(node),
     });
     this.#oddNodes = new OddNodes({
       self,
@@ -466,16 +480,25 @@ export class NameServer implements GenServer<undefined> {
       case 'up':
         this.#up(node, event.connectionId);
         return;
+      case 'group_up':
+        if (this.peers.connections.get(node) !== event.connectionId) return;
+        this.#excluded.delete(node);
+        this.#begin(node);
+        return;
+      case 'group_down':
+        this.#groupDown(node, event.connectionId);
+        return;
       case 'down':
-        this.#gone(node, 'disconnected');
+        this.#gone(node, this.#ofInterest(node));
         this.peers.connections.delete(node);
+        this.#excluded.delete(node);
         this.names.registrarGone(node);
         this.#leaving.tell(node);
         return;
       case 'extra_down':
         // it may have connected to us meanwhile
         if (isUp(this.self.system, node)) this.#send(node, tuple(GEN_CAST, inSync(this.self.node)));
-        else this.#gone(node, 'disconnected');
+        else this.#gone(node, this.#ofInterest(node));
         return;
       case 'lock_is_set':
         this.#sessions.lockIsSet(node, event.tag, event.lockId);
@@ -510,13 +533,42 @@ export class NameServer implements GenServer<undefined> {
   #up(node: Atom, connectionId: number): void {
     const { peers } = this;
     peers.connections.set(node, connectionId);
+    // with groups, `global_group` finds out first whether it shares names
+    if (!this.options.groups.configured) this.#begin(node);
+  }
+
+  #begin(node: Atom): void {
+    const { peers } = this;
     if (!this.#connectAll) return;
     // Given up while its connection was being made: it does not know that yet.
     if (peers.removing.has(node)) this.#partitions.part(node);
     else this.#sessions.begin(node);
   }
 
+  /** See `Global.groupNodeup`. */
+  groupNodeup(node: Atom, connectionId: number): void {
+    this.#post({ type: 'group_up', node, connectionId });
+  }
+
+  /** See `Global.groupNodedown`. */
+  groupNodedown(node: Atom, connectionId: number): void {
+    this.#post({ type: 'group_down', node, connectionId });
+  }
+
   // --- nodes that go -------------------------------------------------------------------------------------------
+
+  /** The others of our group want to know of the loss of a node, unless it is of no group of ours. */
+  #ofInterest(node: Atom): Gone {
+    return this.options.groups.isParticipant(node) ? 'disconnected' : 'ignore_node';
+  }
+
+  /** The connection stays, so that neither locks nor names end by themselves. */
+  #groupDown(node: Atom, connectionId: number): void {
+    if (this.peers.connections.get(node) !== connectionId) return;
+    this.#excluded.add(node);
+    this.#dropResources(node);
+    this.#gone(node, this.options.groups.isMember(node) ? 'disconnected' : 'ignore_node');
+  }
 
   #gone(node: Atom, why: Gone): void {
     const { peers, locker } = this;
@@ -530,6 +582,12 @@ export class NameServer implements GenServer<undefined> {
     peers.known.delete(node);
     peers.synced.delete(node);
     if (why !== 'remove_connection') this.#syncers.tell(node);
+  }
+
+  /** A member of our group is given up: it stays connected, and `global_group` is told. */
+  #exclude(node: Atom): void {
+    this.#gone(node, 'ignore_node');
+    this.self.system.whereis(GLOBAL_GROUP)?.deliver(tuple(DISCONNECT_NODE, node));
   }
 
   /** Only where there is, or is about to be, a connection whose end has to be passed over in silence. */
@@ -552,7 +610,10 @@ export class NameServer implements GenServer<undefined> {
 
   /** Resolves when each of these nodes is synchronised with us, or down. */
   sync(nodes: readonly Atom[]): Promise<void> {
-    const missing = nodes.filter((node) => node !== this.self.node && !this.peers.synced.has(node));
+    const { synced } = this.peers;
+    const missing = nodes.filter(
+      (node) => node !== this.self.node && !synced.has(node) && !this.#excluded.has(node),
+    );
     for (const node of missing) {
       void this.options.connect(node).then((up) => {
         if (!up) this.#syncers.tell(node);

@@ -10,7 +10,13 @@ import type { Atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { integer } from '../terms/number.js';
 import type { Term } from '../terms/term.js';
-import { lostConnection, type PeerMessage, removeConnection, VERSIONS_OF_NODES } from './global_messages.js';
+import {
+  lostConnection,
+  type PeerMessage,
+  removeConnection,
+  VERIFIED_CONNECT,
+  VERSIONS_OF_NODES,
+} from './global_messages.js';
 import type { Peers } from './global_peers.js';
 import { LocalEvents } from './local_events.js';
 
@@ -24,6 +30,11 @@ export interface PartitionHost {
   disconnect(node: Atom): void;
   /** The node is given up: it leaves our tables now, though its connection may last a moment longer. */
   gone(node: Atom): void;
+  /** Whether names may be shared with that node (`global_groups`). */
+  isParticipant(node: Atom): boolean;
+  /** Whether that node is in the own global group. Such a node stays connected when it is given up. */
+  isMember(node: Atom): boolean;
+  exclude(node: Atom): void;
 }
 
 export class Partitions {
@@ -56,11 +67,15 @@ export class Partitions {
     const peers = this.#peers;
     for (const other of peers.atLeast(VERSIONS_OF_NODES, a)) this.#host.send(other, report.message);
     const removed = b === this.#self.node ? a : b;
-    if (!peers.isPotentiallyKnown(removed)) return;
+    if (!peers.isPotentiallyKnown(removed) || !this.#host.isParticipant(removed)) return;
     if (peers.versionOf(removed) < VERSIONS_OF_NODES) {
       this.#host.gone(removed);
       this.#host.disconnect(removed);
       this.#log('disconnected old', removed);
+    } else if (peers.versionOf(removed) >= VERIFIED_CONNECT && this.#host.isMember(removed)) {
+      this.#host.send(removed, removeConnection(this.#self.node));
+      this.#host.exclude(removed);
+      this.#log('excluded global group member', removed);
     } else {
       this.part(removed);
       this.#log('requested disconnect from', removed);
@@ -71,6 +86,11 @@ export class Partitions {
   removeConnection(node: Atom): void {
     const known = this.#peers.isPotentiallyKnown(node);
     if (!known && !this.#peers.connections.has(node)) return;
+    if (known && this.#host.isMember(node)) {
+      this.#host.exclude(node);
+      this.#log('excluded global group member', node);
+      return;
+    }
     this.#host.gone(node);
     this.#host.disconnect(node);
     if (known) this.#log('disconnected', node);

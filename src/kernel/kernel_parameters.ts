@@ -7,6 +7,7 @@ import { format } from '../terms/format.js';
 import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
 import { erroneous, validateDistributed } from './config_merge.js';
+import { type GroupTuple, globalGroups } from './global_group_config.js';
 
 /** One application of the parameter `distributed`. */
 export interface DistributedApplication {
@@ -41,7 +42,8 @@ export interface KernelParameters {
   readonly distNodelay: boolean;
   /** The fixed distribution port of all nodes: EPMD is not asked. */
   readonly erlEpmdNodeListenPort: number | undefined;
-  readonly globalGroups: Term | undefined;
+  /** Undefined: there are none. */
+  readonly globalGroups: readonly GroupTuple[] | undefined;
   readonly shutdownTimeoutMs: number | undefined;
   readonly loggerLevel: LogLevel | 'none' | undefined;
 }
@@ -94,7 +96,7 @@ export function kernelParameters(
     inetDistUseInterface: ipAddress('inet_dist_use_interface', get('inet_dist_use_interface')),
     distNodelay: boolean('dist_nodelay', true),
     erlEpmdNodeListenPort: integer('erl_epmd_node_listen_port', 1, 65535),
-    globalGroups: get('global_groups'),
+    globalGroups: globalGroups(get('global_groups')),
     shutdownTimeoutMs: shutdownTimeout(get('shutdown_timeout')),
     loggerLevel: loggerLevel(get('logger_level')),
   };

@@ -41,6 +41,8 @@ export interface NetKernelOptions {
   readonly cookie: (node: Atom) => string;
   /** Our `DFLAG_*` bits. */
   readonly flags: bigint;
+  /** Whether that node sees us (`net_kernel:publish_on_node/1`), if `flags` say that we are visible. */
+  readonly visibleTo?: (node: Atom) => boolean;
   readonly nameMode: NameMode;
   /** Only these nodes may connect (`net_kernel:allow/1`); all by default. */
   readonly allowed?: readonly string[];
@@ -398,9 +400,11 @@ export class NetKernel {
 
   /** What both roles of a handshake are told of us. */
   #side() {
+    const { visibleTo } = this.#options;
     return {
       ourName: this.system.node.name,
       flags: this.#options.flags,
+      ...(visibleTo === undefined ? {} : { visibleTo }),
       creation: this.system.creation,
       cookie: this.#options.cookie,
       setupTimeMs: this.#setupTimeMs,

@@ -4,7 +4,11 @@ import type { Process } from '../../src/erts/process.js';
 import type { System } from '../../src/erts/system.js';
 import type { Clock } from '../../src/erts/timer.js';
 import { CodeServer } from '../../src/kernel/code.js';
+import * as erpc from '../../src/kernel/erpc.js';
 import { Global, type GlobalOptions } from '../../src/kernel/global.js';
+import { GlobalGroup } from '../../src/kernel/global_group.js';
+import { offerGlobalGroup } from '../../src/kernel/global_group_calls.js';
+import { GroupConfig, type GroupTuple, globalGroups } from '../../src/kernel/global_group_config.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
 import { format } from '../../src/terms/format.js';
 import type { Term } from '../../src/terms/term.js';
@@ -62,6 +66,18 @@ export class GlobalCluster extends MemoryCluster {
     return { system, global, self, logs };
   }
 
+  /** A node with `global_group` and this `global_groups`, in short node names: `g1: a b, g2 hidden: c`; '': none. */
+  async grouped(name: string, groups: string): Promise<GlobalNode & { readonly group: GlobalGroup }> {
+    const config = new GroupConfig(atom(`${name}@127.0.0.1`), groupTuples(groups));
+    const node = await this.node(name, { groups: config });
+    const group = new GlobalGroup(node.system, config, node.global);
+    const { code } = this.#globals.get(node.system.node) as { readonly code: CodeServer };
+    offerGlobalGroup(code, config);
+    erpc.serve(node.system, code);
+    assert.ok('ok' in (await group.startLink(node.self)));
+    return { ...node, group };
+  }
+
   async nodes(names: string, options: Partial<GlobalOptions> = {}): Promise<GlobalNode[]> {
     return Promise.all(names.split(' ').map((name) => this.node(name, options)));
   }
@@ -82,6 +98,24 @@ export class GlobalCluster extends MemoryCluster {
   join(a: GlobalNode, b: GlobalNode): void {
     this.connect(a.system, b.system);
   }
+}
+
+function groupTuples(groups: string): readonly GroupTuple[] | undefined {
+  if (groups === '') return undefined;
+  const listed = groups.split(',').map((group) => group.split(':') as [string, string]);
+  const value = listed.map(([head, nodes]) => {
+    const [name, ...publish] = words(head);
+    return tuple(
+      atom(name as string),
+      ...publish.map((type) => atom(type)),
+      words(nodes).map((node) => atom(`${node}@127.0.0.1`)),
+    );
+  });
+  return globalGroups(value);
+}
+
+function words(text: string): string[] {
+  return text.split(' ').filter((word) => word !== '');
 }
 
 async function connect(system: System, node: Atom): Promise<boolean> {
