@@ -18,6 +18,7 @@ import { controlArrived } from './control_arrived.js';
 import type { Handshake } from './dist_util.js';
 import { FrameReader, type ReadLimits } from './frame_reader.js';
 import { FrameWriter, type WriteLimits } from './frame_writer.js';
+import { MANY_ATOMS, TaughtAtoms } from './taught_atoms.js';
 
 export interface ChannelOptions extends Partial<ReadLimits>, Partial<WriteLimits> {
   /** Time without a sign of life after which the peer is given up (`net_ticktime`). */
@@ -86,7 +87,9 @@ export class Channel implements DistChannel {
     this.#socket = socket;
     this.#can = control.capabilities(peer.flags);
     const limits = { ...LIMITS, ...options };
-    this.#writer = new FrameWriter(socket, this.#can, limits, () => this.#overflow(limits.hardLimit));
+    const overflow = (): void => this.#overflow(limits.hardLimit);
+    const taught = new TaughtAtoms((sample) => this.#manyAtoms(sample));
+    this.#writer = new FrameWriter(socket, this.#can, limits, overflow, taught);
     this.#reader = new FrameReader(
       this.#can,
       limits,
@@ -157,6 +160,16 @@ export class Channel implements DistChannel {
     socket.resume();
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(timer));
+  }
+
+  #manyAtoms(sample: string): void {
+    this.#system.log(
+      'warning',
+      `node ${this.node.name} has been sent ${MANY_ATOMS} different atoms on this connection, lately ` +
+        `${JSON.stringify(sample.slice(0, 100))}: it keeps each for ever and ends when its table of atoms is full; ` +
+        'send binaries where texts vary',
+      { node: this.node.name },
+    );
   }
 
   #overflow(limit: number): void {

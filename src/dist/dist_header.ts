@@ -105,6 +105,12 @@ export class OutCache {
   readonly #references: Entry[] = [];
   #message = 0;
   #hand = 0;
+  readonly #unknown: (value: Atom | boolean) => void;
+
+  /** `unknown` is called with each atom that the peer's cache does not have. */
+  constructor(unknown: (value: Atom | boolean) => void = () => {}) {
+    this.#unknown = unknown;
+  }
 
   /** Begins a message. */
   begin(): void {
@@ -117,7 +123,10 @@ export class OutCache {
     let entry = this.#entries.get(value);
     if (entry !== undefined && entry.message === this.#message) return entry.reference;
     const reference = this.#references.length;
-    if (reference === MAX_REFERENCES) return -1;
+    if (reference === MAX_REFERENCES) {
+      if (entry === undefined) this.#unknown(value);
+      return -1;
+    }
     if (entry === undefined) entry = this.#give(value);
     entry.message = this.#message;
     entry.reference = reference;
@@ -164,6 +173,7 @@ export class OutCache {
   }
 
   #give(value: Atom | boolean): Entry {
+    this.#unknown(value);
     const slot = this.#slots.length < CACHE_SLOTS ? this.#slots.length : this.#freeSlot();
     const entry: Entry = {
       atom: value,

@@ -21,6 +21,7 @@ import {
   VERSION_MAGIC,
 } from './dist_header.js';
 import { FRAGMENT_SIZE } from './fragment.js';
+import type { TaughtAtoms } from './taught_atoms.js';
 
 /** Bodies up to this size are copied behind their header, larger ones are handed to the socket as they are. */
 const COPY_LIMIT = 16384;
@@ -91,13 +92,22 @@ export class FrameWriter {
   #scheduled = false;
   #drained: (() => void)[] = [];
 
-  /** `overflow` is called when more than `hardLimit` waits that was written while the connection was busy. */
-  constructor(socket: Duplex, can: Capabilities, limits: WriteLimits, overflow: () => void) {
+  /**
+   * `overflow` is called when more than `hardLimit` waits that was written while the connection was busy; `taught` counts
+   * the atoms that the peer learns.
+   */
+  constructor(
+    socket: Duplex,
+    can: Capabilities,
+    limits: WriteLimits,
+    overflow: () => void,
+    taught?: TaughtAtoms,
+  ) {
     this.#socket = socket;
     this.#can = can;
     this.#limits = limits;
     this.#overflow = overflow;
-    const cache = can.atomCache ? new OutCache() : undefined;
+    const cache = can.atomCache ? new OutCache((value) => taught?.note(value)) : undefined;
     this.#cache = cache;
     this.#context = { atomRef: cache === undefined ? undefined : (a) => cache.reference(a), v4nc: can.v4nc };
     socket.on('drain', () => this.flush());
