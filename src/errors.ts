@@ -161,8 +161,11 @@ export class Thrown extends OtpnodeError {
 
 /** A call from plain code got no answer. `reason` is what a process would have exited with. */
 export class CallError extends OtpnodeError {
-  /** `exit`: the server ended before it answered; `noproc`: nobody has the name; `aborted`: by the caller's signal. */
-  readonly code: 'timeout' | 'noproc' | 'nodedown' | 'exit' | 'notsup' | 'aborted';
+  /**
+   * `exit`: the server ended before it answered; `noproc`: nobody has the name; `aborted`: by the caller's signal;
+   * `bad_reply`: a typed client does not know what to make of the reply, which is in `reason`.
+   */
+  readonly code: 'timeout' | 'noproc' | 'nodedown' | 'exit' | 'notsup' | 'aborted' | 'bad_reply';
   readonly reason: Term;
   /** The node that was asked. */
   readonly node: string;

@@ -44,6 +44,8 @@ export { Float, float, integer } from './terms/number.js';
 export { compare, equals, exactCompare, keyOf } from './terms/order.js';
 export { Pid } from './terms/pid.js';
 export { Port } from './terms/port.js';
+export type { Reader } from './terms/read.js';
+export * as read from './terms/read.js';
 export { LocalTerm, NativeRecord } from './terms/record.js';
 export { Reference } from './terms/reference.js';
 export type { Term } from './terms/term.js';
@@ -84,6 +86,7 @@ export * as genEvent from './stdlib/gen_event.js';
 export type { GenServer, Init, Step } from './stdlib/gen_server.js';
 export * as genServer from './stdlib/gen_server.js';
 export * as io from './stdlib/io.js';
+export type { CallOptions, Limits } from './stdlib/limits.js';
 export type { StartResult } from './stdlib/proc_lib.js';
 export * as procLib from './stdlib/proc_lib.js';
 export type { ChildSpec, Strategy, SupervisorFlags } from './stdlib/supervisor.js';
@@ -92,7 +95,7 @@ export * as sys from './stdlib/sys.js';
 
 // --- the network: joining, names and locks, TLS, remote calls
 
-export type { CallOptions, Client } from './kernel/client.js';
+export type { Client } from './kernel/client.js';
 export type { CodeServer, RemoteFunction } from './kernel/code.js';
 export * as erpc from './kernel/erpc.js';
 export {
@@ -103,9 +106,21 @@ export {
   RANDOM_NOTIFY_NAME,
   type ResolveFunction,
 } from './kernel/global.js';
+export type { GlobalGroup } from './kernel/global_group.js';
 export type { Joining, JoinOptions } from './kernel/join.js';
 export type { GroupListener, Pg, PgScope } from './kernel/pg.js';
 export * as rpc from './kernel/rpc.js';
+export {
+  AgentProtocol,
+  type Message,
+  message,
+  type Protocol,
+  type Request,
+  request,
+  type TypedClient,
+  typedClient,
+} from './kernel/typed_client.js';
+export { aliasing, connecting, type Held, membership, monitoring } from './kernel/using.js';
 
 // --- applications
 

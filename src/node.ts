@@ -10,13 +10,13 @@ import { DEFAULT_DFLAGS, HIDDEN_DFLAGS } from './dist/dflags.js';
 import type { GivenName } from './dist/dist_util.js';
 import { hostProblem, isNameHead, type NameMode, type NameParts, splitNode } from './dist/node_name.js';
 import { ConnectionError } from './errors.js';
-import type { ProcessMain } from './erts/process.js';
+import type { Process, ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
 import type { ApplicationEvent } from './kernel/application_controller.js';
 import { ApplicationServices } from './kernel/application_services.js';
 import type { Applications } from './kernel/applications.js';
 import { Auth, type CookieFile } from './kernel/auth.js';
-import { type CallOptions, Client } from './kernel/client.js';
+import { Client } from './kernel/client.js';
 import { CodeServer } from './kernel/code.js';
 import { type Config, loadConfig } from './kernel/config.js';
 import { Global } from './kernel/global.js';
@@ -34,10 +34,12 @@ import { offerControl } from './kernel/remote_control.js';
 import { remoteServices } from './kernel/remote_services.js';
 import { call as rpcCall } from './kernel/rpc.js';
 import { VERSION } from './kernel/system_info.js';
+import { task } from './kernel/task.js';
 import { defineAppmonInfo } from './runtime_tools/appmon_info.js';
 import { defineObserverBackend } from './runtime_tools/observer_backend.js';
 import type { ServerRef } from './stdlib/gen.js';
 import { startLink } from './stdlib/gen_server.js';
+import type { CallOptions } from './stdlib/limits.js';
 import { type Atom, atom } from './terms/atom.js';
 import type { Pid } from './terms/pid.js';
 import type { Term } from './terms/term.js';
@@ -157,6 +159,14 @@ export class Node {
   /** Starts a process on this node. */
   spawn(main: ProcessMain): Pid {
     return this.system.spawn(main).pid;
+  }
+
+  /**
+   * Runs `work` in a process of its own and resolves to what it returns; see `task` in kernel/task.ts: 5000 ms unless told
+   * otherwise.
+   */
+  task<T>(work: (self: Process) => T | Promise<T>, options?: CallOptions): Promise<T> {
+    return task(this.system, work, options);
   }
 
   /**

@@ -6,19 +6,13 @@ import { CallError } from '../errors.js';
 import type { Destination, Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import * as gen from '../stdlib/gen.js';
+import { type CallOptions, DEFAULT_TIMEOUT_MS } from '../stdlib/limits.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, type Tuple, tuple } from '../terms/tuple.js';
 import * as erpc from './erpc.js';
-
-export interface CallOptions {
-  /** Milliseconds to wait, 5000 by default; `Infinity` waits without limit. */
-  readonly timeoutMs?: number;
-  /** Gives the call up. */
-  readonly signal?: AbortSignal;
-}
 
 /** What differs between the call of a server and that of a function. */
 interface Question {
@@ -119,13 +113,18 @@ export class Client {
     return { replies, bad };
   }
 
+  /** The node that a server is on, and the server as Erlang writes it, for what an error tells. */
+  describe(server: gen.ServerRef): { readonly node: string; readonly server: string } {
+    return { node: gen.nodeOfServer(this.#system, server).name, server: format(server) };
+  }
+
   /** Questions that wait for their answers. */
   get pending(): number {
     return this.#pending.size;
   }
 
   #ask(question: Question, options: CallOptions): Promise<Term> {
-    const { signal, timeoutMs = gen.DEFAULT_TIMEOUT_MS } = options;
+    const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
     return new Promise<Term>((resolve, reject) => {
       const began = performance.now();
       if (signal?.aborted === true) {

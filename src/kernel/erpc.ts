@@ -7,6 +7,7 @@ import { ErlangError, Exit, Thrown } from '../errors.js';
 import { type Exception, exceptionOf } from '../erts/exception.js';
 import { NOCONNECTION, type Process, type ProcessMain } from '../erts/process.js';
 import type { System } from '../erts/system.js';
+import { type Limits, leftOf, receiveWithin, timeoutOf } from '../stdlib/limits.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { Reference } from '../terms/reference.js';
@@ -26,7 +27,6 @@ const ERROR = atom('error');
 const EXCEPTION = atom('exception');
 const SIGNAL = atom('signal');
 const BADARG = atom('badarg');
-const TIMEOUT = atom('timeout');
 const OK = atom('ok');
 const DOWN = atom('DOWN');
 const SPAWN_REPLY = atom('spawn_reply');
@@ -103,7 +103,7 @@ export interface RequestId {
 /**
  * Calls `Module:Function(Args)` on a node. Throws what it threw there: `Thrown`, `Exit` with `{exception, R}`,
  * `ErlangError` with `{exception, R, Stack}`; `Exit` with `{signal, R}` when its process was ended from outside;
- * `ErlangError` with `{erpc, noconnection | notsup | timeout | …}` when the call itself failed.
+ * `ErlangError` with `{erpc, noconnection | notsup | timeout | aborted | …}` when the call itself failed.
  */
 export function call(
   self: Process,
@@ -111,9 +111,9 @@ export function call(
   module: Atom,
   fun: Atom,
   args: readonly Term[],
-  timeoutMs?: number,
+  limits?: Limits,
 ): Promise<Term> {
-  return receiveResponse(self, sendRequest(self, node, module, fun, args), timeoutMs);
+  return receiveResponse(self, sendRequest(self, node, module, fun, args), limits);
 }
 
 /** Begins a call; its result is taken by `receiveResponse`. */
@@ -133,11 +133,12 @@ export function sendRequest(
 }
 
 /** Waits for the result of a call, without limit unless told; see `call` for what it throws. */
-export async function receiveResponse(self: Process, id: RequestId, timeoutMs?: number): Promise<Term> {
-  const response = await waitResponse(self, id, timeoutMs);
-  if (response !== undefined) return response.value;
+export async function receiveResponse(self: Process, id: RequestId, limits?: Limits): Promise<Term> {
+  const answer = await receiveWithin(self, (m) => (isAnswer(m, id) ? m : undefined), limits);
+  if (typeof answer !== 'string') return resultOf(answer, id);
   abandon(self, id);
-  throw new ErlangError(tuple(ERPC, TIMEOUT), [], `no answer from ${id.node.name} within ${timeoutMs} ms`);
+  const why = answer === 'timeout' ? `no answer within ${timeoutOf(limits)} ms` : 'it was aborted';
+  throw new ErlangError(tuple(ERPC, atom(answer)), [], `the call of ${id.node.name} is given up: ${why}`);
 }
 
 /** The result if it comes within `timeoutMs`; the call is not given up. Throws as `call` does. */
@@ -146,9 +147,8 @@ export async function waitResponse(
   id: RequestId,
   timeoutMs?: number,
 ): Promise<{ readonly value: Term } | undefined> {
-  const limit = timeoutMs !== undefined && Number.isFinite(timeoutMs) ? timeoutMs : undefined;
-  const message = await self.receive((m) => (isAnswer(m, id) ? m : undefined), limit);
-  return message === undefined ? undefined : { value: resultOf(message as Tuple, id) };
+  const answer = await receiveWithin(self, (m) => (isAnswer(m, id) ? m : undefined), timeoutMs);
+  return typeof answer === 'string' ? undefined : { value: resultOf(answer, id) };
 }
 
 /** Gives a call up: what it still yields is dropped. */
@@ -157,7 +157,7 @@ export function abandon(self: Process, id: RequestId): void {
 }
 
 /** Whether a message tells the result of this call. */
-export function isAnswer(message: Term, id: RequestId): boolean {
+export function isAnswer(message: Term, id: RequestId): message is Tuple {
   if (!isTagged(message, DOWN, 5) && !isTagged(message, SPAWN_REPLY, 4)) return false;
   const ref = message.elements[1];
   return ref instanceof Reference && ref.key === id.ref.key;
@@ -204,15 +204,14 @@ export async function multicall(
   module: Atom,
   fun: Atom,
   args: readonly Term[],
-  timeoutMs: number = Number.POSITIVE_INFINITY,
+  limits?: Limits,
 ): Promise<Tuple[]> {
-  const { clock } = self.system;
-  const deadline = clock.now() + timeoutMs;
+  const left = leftOf(self, limits);
   const ids = nodes.map((node) => sendRequest(self, node, module, fun, args));
   const results: Tuple[] = [];
   for (const id of ids) {
     try {
-      results.push(tuple(OK, await receiveResponse(self, id, Math.max(0, deadline - clock.now()))));
+      results.push(tuple(OK, await receiveResponse(self, id, left())));
     } catch (error) {
       results.push(caught(error));
     }

@@ -27,10 +27,10 @@ export interface JoiningNode {
   warn(text: string): void;
 }
 
-export interface Joining {
+export interface Joining extends Disposable {
   /** Resolves to whether all seeds were connected in the first attempt. */
   readonly first: Promise<boolean>;
-  /** Connects to nobody any more. */
+  /** Connects to nobody any more; so does the end of a `using` block. */
   stop(): void;
 }
 
@@ -51,13 +51,11 @@ export function join(node: JoiningNode, options: JoinOptions): Joining {
     }
     return complete;
   };
-  return {
-    first: attempt(minPauseMs),
-    stop: () => {
-      stopped = true;
-      clearTimeout(timer);
-    },
+  const stop = (): void => {
+    stopped = true;
+    clearTimeout(timer);
   };
+  return { first: attempt(minPauseMs), stop, [Symbol.dispose]: stop };
 }
 
 /** Whether all seeds are connected now. */

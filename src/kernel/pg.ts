@@ -140,6 +140,11 @@ export class PgScope implements GenServer<undefined> {
     return true;
   }
 
+  /** `leave` of what may have ended meanwhile, the scope as well. */
+  leaveIfThere(group: Term, pids: Pid | readonly Pid[]): void {
+    if (this.#self?.alive === true) this.leave(group, pids);
+  }
+
   /** All members of a group, on all nodes. */
   getMembers(group: Term): Pid[] {
     return [...this.#owners()].flatMap((groups) => groups.members(group));

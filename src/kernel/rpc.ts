@@ -2,6 +2,7 @@
 import { type Exception, exceptionOf } from '../erts/exception.js';
 import type { Process } from '../erts/process.js';
 import { callAs } from '../stdlib/gen.js';
+import type { CallOptions, Limits } from '../stdlib/limits.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
@@ -25,7 +26,10 @@ const SIGNAL = atom('signal');
 const NOCONNECTION = atom('noconnection');
 const NODEDOWN = atom('nodedown');
 const TIMEOUT = atom('timeout');
+const ABORTED = atom('aborted');
 const NOTSUP = atom('notsup');
+/** Why a node is among the bad ones of a multicall. */
+const GIVEN_UP: readonly Term[] = [TIMEOUT, ABORTED, NOCONNECTION];
 const REX = atom('rex');
 const GEN_CALL = atom('$gen_call');
 const BLOCK_CALL = atom('block_call');
@@ -48,7 +52,7 @@ function isException(value: unknown): value is Exception {
 
 /**
  * Calls a function on a node: its value, the value it threw, or `{badrpc, Reason}` with `nodedown`, `timeout`,
- * `notsup`, `{'EXIT', R}`. Waits without limit unless told otherwise.
+ * `aborted`, `notsup`, `{'EXIT', R}`. Waits without limit unless told otherwise.
  */
 export function call(
   self: Process,
@@ -56,9 +60,9 @@ export function call(
   module: Atom,
   fun: Atom,
   args: readonly Term[],
-  timeoutMs?: number,
+  limits?: Limits,
 ): Promise<Term> {
-  return rpcify(erpc.call(self, node, module, fun, args, timeoutMs));
+  return rpcify(erpc.call(self, node, module, fun, args, limits));
 }
 
 /** Begins a call (`async_call`); the result is taken by `rpcYield` or `nbYield`. */
@@ -89,10 +93,10 @@ export async function multicall(
   module: Atom,
   fun: Atom,
   args: readonly Term[],
-  options: { readonly nodes?: readonly Atom[]; readonly timeoutMs?: number } = {},
+  options: CallOptions & { readonly nodes?: readonly Atom[] } = {},
 ): Promise<MulticallResult> {
   const nodes = options.nodes ?? everyNode(self);
-  const answers = await erpc.multicall(self, nodes, module, fun, args, options.timeoutMs);
+  const answers = await erpc.multicall(self, nodes, module, fun, args, options);
   const results: Term[] = [];
   const bad: Atom[] = [];
   for (const [i, answer] of answers.entries()) {
@@ -107,9 +111,7 @@ export async function multicall(
 function ofAnswer(answer: Tuple): Term | undefined {
   const [kind, reason] = answer.elements as [Atom, Term];
   if (kind === OK) return exitValue(reason);
-  if (isTagged(reason, ERPC, 2) && (reason.elements[1] === TIMEOUT || reason.elements[1] === NOCONNECTION)) {
-    return undefined;
-  }
+  if (isTagged(reason, ERPC, 2) && GIVEN_UP.includes(reason.elements[1] as Term)) return undefined;
   return ofException(kind.name, reason);
 }
 
@@ -146,7 +148,7 @@ function ofException(kind: string, reason: Term): Term | undefined {
   if (!isTagged(reason, ERPC, 2)) return undefined;
   const why = reason.elements[1] as Term;
   if (why === NOCONNECTION) return tuple(BADRPC, NODEDOWN);
-  return tuple(BADRPC, why === TIMEOUT || why === NOTSUP ? why : tuple(EXIT, why));
+  return tuple(BADRPC, [TIMEOUT, ABORTED, NOTSUP].includes(why as Atom) ? why : tuple(EXIT, why));
 }
 
 /** Calls a function in the `rex` process of a node, one call at a time there. */
@@ -156,12 +158,13 @@ export async function blockCall(
   module: Atom,
   fun: Atom,
   args: readonly Term[],
-  timeoutMs: number = Number.POSITIVE_INFINITY,
+  limits: Limits = Number.POSITIVE_INFINITY,
 ): Promise<Term> {
   const request = tuple(BLOCK_CALL, module, fun, args, self.groupLeader ?? self.pid);
-  const response = await callAs(self, GEN_CALL, tuple(REX, node), request, timeoutMs);
+  const response = await callAs(self, GEN_CALL, tuple(REX, node), request, limits);
   if ('reply' in response) return exitValue(response.reply);
   if ('timeout' in response) return tuple(BADRPC, TIMEOUT);
+  if (response.error === ABORTED) return tuple(BADRPC, ABORTED);
   return tuple(BADRPC, isTagged(response.error, NODEDOWN, 2) ? NODEDOWN : tuple(EXIT, response.error));
 }
 

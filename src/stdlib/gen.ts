@@ -15,6 +15,7 @@ import { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import { DEFAULT_TIMEOUT_MS, type Limits, leftOf, receiveWithin, timeoutOf } from './limits.js';
 
 /** Where a server is: a pid, a local name, `{Name, Node}`, `{global, Name}` or `{via, Module, Name}`. */
 export type ServerRef = Pid | Atom | Tuple;
@@ -31,7 +32,10 @@ export interface RequestId {
   readonly server: ServerRef;
 }
 
-/** What became of a request. `error` is `noproc`, `{nodedown, Node}` or the reason the server ended with. */
+/**
+ * What became of a request. `error` is `noproc`, `{nodedown, Node}`, `aborted` (by the caller's signal) or the reason the
+ * server ended with.
+ */
 export type Response = { readonly reply: Term } | { readonly error: Term } | { readonly timeout: true };
 
 /** Answers of several nodes, and those that gave none. */
@@ -40,7 +44,6 @@ export interface MultiCallResult {
   readonly bad: Atom[];
 }
 
-export const DEFAULT_TIMEOUT_MS = 5000;
 const GEN_CALL = atom('$gen_call');
 const GEN_CAST = atom('$gen_cast');
 const ALIAS = atom('alias');
@@ -53,6 +56,7 @@ const CALLING_SELF = atom('calling_self');
 const GEN_SERVER = atom('gen_server');
 const CALL = atom('call');
 const INFINITY = atom('infinity');
+const ABORTED = atom('aborted');
 /** A name that no process can have: a monitor of it answers `noproc`. */
 const NOBODY = atom('undefined');
 
@@ -95,19 +99,15 @@ export function nodeOfServer(system: System, server: ServerRef): Atom {
 // --- asking ---------------------------------------------------------------------------------------------------
 
 /**
- * Asks a server and waits for its answer. Throws `Exit` with OTP's reason `{Why, {gen_server, call, Args}}`
- * where Why is `timeout`, `noproc`, `{nodedown, Node}`, `calling_self` or what the server ended with.
+ * Asks a server and waits for its answer, 5000 ms unless told otherwise. Throws `Exit` with OTP's reason
+ * `{Why, {gen_server, call, Args}}` where Why is `timeout`, `noproc`, `{nodedown, Node}`, `calling_self`, `aborted` or
+ * what the server ended with.
  */
-export async function call(
-  self: Process,
-  server: ServerRef,
-  request: Term,
-  timeoutMs?: number,
-): Promise<Term> {
-  const response = await callAs(self, GEN_CALL, server, request, timeoutMs);
+export async function call(self: Process, server: ServerRef, request: Term, limits?: Limits): Promise<Term> {
+  const response = await callAs(self, GEN_CALL, server, request, limits);
   if ('reply' in response) return response.reply;
   const args: Term[] = [server, request];
-  if (timeoutMs !== undefined) args.push(Number.isFinite(timeoutMs) ? timeoutMs : INFINITY);
+  if (limits !== undefined) args.push(timeoutOf(limits, DEFAULT_TIMEOUT_MS) ?? INFINITY);
   const why = 'error' in response ? response.error : TIMEOUT;
   throw new Exit(tuple(why, tuple(GEN_SERVER, CALL, args)), `the call of a server failed`);
 }
@@ -118,14 +118,14 @@ export async function callAs(
   label: Term,
   server: ServerRef,
   request: Term,
-  timeoutMs: number = DEFAULT_TIMEOUT_MS,
+  limits?: Limits,
 ): Promise<Response> {
   const target = whereisServer(self.system, server);
   if (target === undefined) return { error: NOPROC };
   if (target instanceof Pid && target.key === self.pid.key) return { error: CALLING_SELF };
   // what waits already cannot be the answer: a server with many messages waiting calls as fast as an idle one
   const skip = self.mailbox.size;
-  return responseWithin(self, post(self, label, target, request), timeoutMs, skip);
+  return responseWithin(self, post(self, label, target, request), limits, skip);
 }
 
 /**
@@ -160,26 +160,22 @@ function hasAlias(system: System, target: ServerRef): boolean {
   return channel === undefined || (channel.flags & ALIAS_FLAG) !== 0n;
 }
 
-/** Waits for the answer of a request; after `timeoutMs` gives it up: a later answer is dropped. */
-export function receiveResponse(
-  self: Process,
-  id: RequestId,
-  timeoutMs: number = DEFAULT_TIMEOUT_MS,
-): Promise<Response> {
-  return responseWithin(self, id, timeoutMs, 0);
+/** Waits for the answer of a request, 5000 ms unless told otherwise; then gives it up: a later answer is dropped. */
+export function receiveResponse(self: Process, id: RequestId, limits?: Limits): Promise<Response> {
+  return responseWithin(self, id, limits, 0);
 }
 
 async function responseWithin(
   self: Process,
   id: RequestId,
-  timeoutMs: number,
+  limits: Limits | undefined,
   skip: number,
 ): Promise<Response> {
-  const limit = Number.isFinite(timeoutMs) ? timeoutMs : undefined;
-  const response = await self.receive((message) => responseIn(self, message, id), limit, skip);
-  if (response === undefined) {
+  const match = (message: Term): Response | undefined => responseIn(self, message, id);
+  const response = await receiveWithin(self, match, limits, DEFAULT_TIMEOUT_MS, skip);
+  if (typeof response === 'string') {
     abandon(self, id);
-    return { timeout: true };
+    return response === 'timeout' ? { timeout: true } : { error: ABORTED };
   }
   if ('reply' in response) self.demonitor(id.ref, { flush: true });
   return response;
@@ -239,16 +235,15 @@ export async function multiCall(
   nodes: readonly Atom[],
   name: Atom,
   request: Term,
-  timeoutMs: number = Number.POSITIVE_INFINITY,
+  limits?: Limits,
 ): Promise<MultiCallResult> {
-  const { clock } = self.system;
-  const deadline = clock.now() + timeoutMs;
+  const left = leftOf(self, limits);
   const ids = nodes.map((node) => post(self, GEN_CALL, tuple(name, node), request));
   const replies: (readonly [Atom, Term])[] = [];
   const bad: Atom[] = [];
   for (const [i, id] of ids.entries()) {
     const node = nodes[i] as Atom;
-    const response = await receiveResponse(self, id, Math.max(0, deadline - clock.now()));
+    const response = await receiveResponse(self, id, left());
     if ('reply' in response) replies.push([node, response.reply]);
     else bad.push(node);
   }

@@ -10,6 +10,7 @@ import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { callAs, type From, nodeOfServer, parseFrom, reply, type ServerRef } from './gen.js';
+import type { Limits } from './limits.js';
 import { otpRelease } from './otp_release.js';
 
 /** What the system messages of a process ask of it. */
@@ -242,33 +243,33 @@ export const OUT: Atom = atom('out');
 
 // --- asking others --------------------------------------------------------------------------------------------
 
-async function ask(self: Process, server: ServerRef, request: Term, timeoutMs?: number): Promise<Term> {
-  const response = await callAs(self, SYSTEM, server, request, timeoutMs);
+async function ask(self: Process, server: ServerRef, request: Term, limits?: Limits): Promise<Term> {
+  const response = await callAs(self, SYSTEM, server, request, limits);
   if ('reply' in response) return response.reply;
   const why = 'error' in response ? response.error : atom('timeout');
   throw new Exit(tuple(why, tuple(atom('sys'), atom('send_system_msg'), [server, request])));
 }
 
 /** The state of a server, here or elsewhere. Throws `Exit` as OTP's `sys` does. */
-export async function getState(self: Process, server: ServerRef, timeoutMs?: number): Promise<Term> {
-  const state = await ask(self, server, GET_STATE, timeoutMs);
+export async function getState(self: Process, server: ServerRef, limits?: Limits): Promise<Term> {
+  const state = await ask(self, server, GET_STATE, limits);
   const node = nodeOfServer(self.system, server);
   const wrapped = node !== self.node && isWrapping(await otpRelease(self, node));
   return wrapped && isTagged(state, OK, 2) ? (state.elements[1] as Term) : state;
 }
 
 /** `{status, Pid, {module, Module}, Items}` of a server. */
-export function getStatus(self: Process, server: ServerRef, timeoutMs?: number): Promise<Term> {
-  return ask(self, server, atom('get_status'), timeoutMs);
+export function getStatus(self: Process, server: ServerRef, limits?: Limits): Promise<Term> {
+  return ask(self, server, atom('get_status'), limits);
 }
 
 /** Makes a server handle nothing but system messages until `resume`. */
-export async function suspend(self: Process, server: ServerRef, timeoutMs?: number): Promise<void> {
-  await ask(self, server, atom('suspend'), timeoutMs);
+export async function suspend(self: Process, server: ServerRef, limits?: Limits): Promise<void> {
+  await ask(self, server, atom('suspend'), limits);
 }
 
-export async function resume(self: Process, server: ServerRef, timeoutMs?: number): Promise<void> {
-  await ask(self, server, atom('resume'), timeoutMs);
+export async function resume(self: Process, server: ServerRef, limits?: Limits): Promise<void> {
+  await ask(self, server, atom('resume'), limits);
 }
 
 /** Ends a server in the way of its behaviour, with that reason. */
@@ -276,7 +277,7 @@ export async function terminate(
   self: Process,
   server: ServerRef,
   reason: Term,
-  timeoutMs?: number,
+  limits?: Limits,
 ): Promise<void> {
-  await ask(self, server, tuple(TERMINATE, reason), timeoutMs);
+  await ask(self, server, tuple(TERMINATE, reason), limits);
 }
