@@ -89,7 +89,7 @@ export * as io from './stdlib/io.js';
 export type { CallOptions, Limits } from './stdlib/limits.js';
 export type { StartResult } from './stdlib/proc_lib.js';
 export * as procLib from './stdlib/proc_lib.js';
-export type { ChildSpec, Strategy, SupervisorFlags } from './stdlib/supervisor.js';
+export type { AutoShutdown, ChildSpec, Strategy, SupervisorFlags } from './stdlib/supervisor.js';
 export * as supervisor from './stdlib/supervisor.js';
 export * as sys from './stdlib/sys.js';
 
@@ -108,6 +108,8 @@ export {
 } from './kernel/global.js';
 export type { GlobalGroup } from './kernel/global_group.js';
 export type { Joining, JoinOptions } from './kernel/join.js';
+export type { NetAdm } from './kernel/net_adm.js';
+export type { NodeInfo } from './kernel/net_kernel_info.js';
 export type { GroupListener, Pg, PgScope } from './kernel/pg.js';
 export * as rpc from './kernel/rpc.js';
 export {

@@ -5,6 +5,7 @@
 // listener lets go and dialling is allowed. Stopping goes the other way: hooks (applications) first, then the
 // connections, then the services, EPMD last.
 import { EventEmitter } from 'node:events';
+import { homedir } from 'node:os';
 import type { ChannelOptions } from './dist/channel.js';
 import { DEFAULT_DFLAGS, HIDDEN_DFLAGS } from './dist/dflags.js';
 import type { GivenName } from './dist/dist_util.js';
@@ -26,7 +27,9 @@ import { GroupConfig } from './kernel/global_group_config.js';
 import { GLOBAL_NAME_SERVER } from './kernel/global_messages.js';
 import { type Joining, type JoinOptions, join } from './kernel/join.js';
 import { type Kernel, startKernel } from './kernel/kernel.js';
+import { NetAdm, offerNetAdm } from './kernel/net_adm.js';
 import { NetKernel } from './kernel/net_kernel.js';
+import { offerNetKernelInfo } from './kernel/net_kernel_info.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
 import { Pg } from './kernel/pg.js';
 import { ProtoDist, type ProtoDistOptions } from './kernel/proto_dist.js';
@@ -109,6 +112,7 @@ export interface NodeEvents {
 /** What a node is made of. @internal */
 export interface NodeServices {
   readonly netKernel: NetKernel;
+  readonly netAdm: NetAdm;
   readonly auth: Auth;
   readonly code: CodeServer;
   readonly global: Global;
@@ -120,6 +124,8 @@ export interface NodeServices {
 export class Node {
   readonly system: System;
   readonly netKernel: NetKernel;
+  /** Questions to other nodes and hosts: `ping`, `names`, `world`. */
+  readonly netAdm: NetAdm;
   /** Its cookies, which may be changed while it runs. */
   readonly auth: Auth;
   /** Which functions remote callers may reach. */
@@ -144,6 +150,7 @@ export class Node {
     this.events = events;
     this.application = services.application;
     this.netKernel = services.netKernel;
+    this.netAdm = services.netAdm;
     this.auth = services.auth;
     this.code = services.code;
     this.global = services.global;
@@ -295,7 +302,15 @@ async function boot(
     ...(options.remoteControl === undefined ? {} : { remoteControl: options.remoteControl }),
   });
   const application = services.applications;
-  const node = new Node(system, { netKernel, auth, code, global, globalGroup, application }, events);
+  const netAdm = new NetAdm(system, {
+    epmd: options.epmd === false ? false : (options.epmd ?? {}),
+    shortNames: netKernel.nameMode === 'shortnames',
+    hostFileFolders: [process.cwd(), homedir()],
+    disconnect: (peer) => void netKernel.disconnect(peer),
+  });
+  offerNetAdm(code, netAdm);
+  offerNetKernelInfo(code, netKernel);
+  const node = new Node(system, { netKernel, netAdm, auth, code, global, globalGroup, application }, events);
   const kernel = await startKernel(system, {
     controller: (init) => services.controller.startLink(init),
     // kernel.erl's order: every name that a peer asks for exists before the first connection
@@ -326,6 +341,7 @@ async function boot(
       stop: () => void node.stop(),
       connect: (peer) => netKernel.connectNode(peer),
       disconnect: (peer) => netKernel.disconnect(peer),
+      setNetTicktime: (seconds, transition) => netKernel.ticktime.set(seconds, transition),
     });
   }
   wireStop(node, kernel, dist);

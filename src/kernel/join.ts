@@ -6,7 +6,10 @@
 import { type Atom, atom } from '../terms/atom.js';
 
 export interface JoinOptions {
-  /** Node names, or a function that finds them (DNS, a file, an orchestrator), asked before each attempt. */
+  /**
+   * Node names, or a function that finds them (DNS, a file, an orchestrator). It is asked before each attempt, and while all are
+   * connected every `maxPauseMs`.
+   */
   readonly seeds: readonly string[] | (() => readonly string[] | Promise<readonly string[]>);
   /** Connect again when a seed cannot be reached or is lost; true by default. */
   readonly retry?: boolean;
@@ -42,14 +45,25 @@ export function join(node: JoiningNode, options: JoinOptions): Joining {
   const { minPauseMs = MIN_PAUSE_MS, maxPauseMs = MAX_PAUSE_MS, retry = true } = options;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
+  /** Those found last, and when. */
+  let found: { readonly seeds: readonly Atom[]; readonly at: number } | undefined;
+  const complete = async (): Promise<boolean> => {
+    const fresh = found !== undefined && performance.now() - found.at < maxPauseMs;
+    if (found !== undefined && fresh && missing(node, found.seeds).length === 0) return true;
+    const seeds = await find(node, options);
+    if (seeds === undefined) return false;
+    found = { seeds, at: performance.now() };
+    return connectAll(node, seeds);
+  };
   const attempt = async (pauseMs: number): Promise<boolean> => {
-    const complete = await connectAll(node, options);
+    const connected = await complete();
     if (retry && !stopped) {
-      const next = complete ? minPauseMs : Math.min(pauseMs * 2, maxPauseMs);
-      timer = setTimeout(() => void attempt(next), pauseMs * (0.5 + Math.random() / 2));
+      const next = connected ? minPauseMs : Math.min(pauseMs * 2, maxPauseMs);
+      const pause = connected ? minPauseMs : pauseMs;
+      timer = setTimeout(() => void attempt(next), pause * (0.5 + Math.random() / 2));
       timer.unref();
     }
-    return complete;
+    return connected;
   };
   const stop = (): void => {
     stopped = true;
@@ -58,19 +72,25 @@ export function join(node: JoiningNode, options: JoinOptions): Joining {
   return { first: attempt(minPauseMs), stop, [Symbol.dispose]: stop };
 }
 
-/** Whether all seeds are connected now. */
-async function connectAll(node: JoiningNode, { seeds }: JoinOptions): Promise<boolean> {
+function missing(node: JoiningNode, seeds: readonly Atom[]): Atom[] {
+  return seeds.filter((seed) => seed !== node.name && !node.isConnected(seed));
+}
+
+/** The seeds as they are now; undefined if they could not be found. */
+async function find(node: JoiningNode, { seeds }: JoinOptions): Promise<readonly Atom[] | undefined> {
   try {
-    const names = typeof seeds === 'function' ? await seeds() : seeds;
-    const missing = names
-      .map((name) => atom(name))
-      .filter((seed) => seed !== node.name && !node.isConnected(seed));
-    const connected = await Promise.all(missing.map((seed) => !node.isRemoving(seed) && node.connect(seed)));
-    return connected.every((each) => each);
+    return (typeof seeds === 'function' ? await seeds() : seeds).map((name) => atom(name));
   } catch (error) {
-    node.warn(
-      `the nodes to join could not be found: ${error instanceof Error ? error.message : String(error)}`,
-    );
-    return false;
+    const why = error instanceof Error ? error.message : String(error);
+    node.warn(`the nodes to join could not be found: ${why}`);
+    return undefined;
   }
+}
+
+/** Whether all seeds are connected now. */
+async function connectAll(node: JoiningNode, seeds: readonly Atom[]): Promise<boolean> {
+  const connected = await Promise.all(
+    missing(node, seeds).map((seed) => !node.isRemoving(seed) && node.connect(seed)),
+  );
+  return connected.every((each) => each);
 }

@@ -31,6 +31,7 @@ import type { System } from '../erts/system.js';
 import { type Atom, atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
 import { DynamicNames } from './dynamic_names.js';
+import type { NodeInfo } from './net_kernel_info.js';
 import { NodeMonitor } from './node_monitor.js';
 import { Ticktime } from './ticktime.js';
 
@@ -171,6 +172,25 @@ export class NetKernel {
       .channels()
       .filter((channel) => kind === 'connected' || channel.visible === (kind === 'visible'))
       .map((channel) => channel.node);
+  }
+
+  /** Whether nodes have long or short names. */
+  get nameMode(): NameMode {
+    return this.#options.nameMode;
+  }
+
+  /** The nodes that are connected or being connected. */
+  connectionNodes(): Atom[] {
+    return [...this.#connections.keys()];
+  }
+
+  /** `net_kernel:node_info/1`; undefined: neither connected nor being connected. */
+  nodeInfo(node: Atom): NodeInfo | undefined {
+    const known = this.#connections.get(node);
+    if (known === undefined) return undefined;
+    if (known.state === 'pending') return { state: 'pending', type: 'normal', in: 0, out: 0 };
+    const { visible, traffic } = known.channel;
+    return { state: 'up', type: visible ? 'normal' : 'hidden', in: traffic.received, out: traffic.written };
   }
 
   /** Closes all connections and lets nobody in any more. */

@@ -8,6 +8,7 @@ import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import * as gen from '../stdlib/gen.js';
 import { initialCallOf } from '../stdlib/proc_lib.js';
+import { allProcessInfo, processInfo } from '../stdlib/process_info.js';
 import * as supervisor from '../stdlib/supervisor.js';
 import * as sys from '../stdlib/sys.js';
 import { Atom, atom, atomName } from '../terms/atom.js';
@@ -17,7 +18,6 @@ import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
 import { type CodeServer, isName, type RemoteFunction } from './code.js';
-import { allProcessInfo, processInfo } from './process_info.js';
 import { memory, memoryOfType, osVersion, Statistics, systemInfo, VERSION } from './system_info.js';
 
 const BADARG = atom('badarg');

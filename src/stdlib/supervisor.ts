@@ -18,7 +18,14 @@ export interface SupervisorFlags {
   /** More than `intensity` restarts (default 1) within `periodMs` (default 5000) end the supervisor. */
   readonly intensity?: number;
   readonly periodMs?: number;
+  /**
+   * Whether the supervisor ends, with `shutdown`, when a `significant` child has ended and is not restarted: `never` (default),
+   * with any of them, or with the last.
+   */
+  readonly autoShutdown?: AutoShutdown;
 }
+
+export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
 
 /** One child. */
 export interface ChildSpec {
@@ -27,6 +34,8 @@ export interface ChildSpec {
   readonly start: (supervisor: Process, args: readonly Term[]) => Promise<StartResult>;
   /** `permanent` (default): always restarted; `transient`: after an abnormal end; `temporary`: never. */
   readonly restart?: Restart;
+  /** See `autoShutdown`, which must not be `never` then; not for `permanent` children. */
+  readonly significant?: boolean;
   /** How long it may take to end; 5000 for workers, `infinity` for supervisors. */
   readonly shutdownMs?: number | 'infinity' | 'brutal_kill';
   readonly type?: 'worker' | 'supervisor';

@@ -4,12 +4,13 @@ import type { Process } from '../erts/process.js';
 import type { Clock } from '../erts/timer.js';
 import { Atom, atom } from '../terms/atom.js';
 import { map } from '../terms/map.js';
+import { keyOf } from '../terms/order.js';
 import { Pid } from '../terms/pid.js';
 import type { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { isOrderly, type StartResult } from './proc_lib.js';
-import type { ChildSpec, SupervisorOptions } from './supervisor.js';
+import type { AutoShutdown, ChildSpec, SupervisorOptions } from './supervisor.js';
 
 /** A child as the supervisor knows it. */
 export interface Child {
@@ -100,6 +101,28 @@ function exitReasonOf(self: Process, pid: Pid): Term | undefined {
   });
 }
 
+/** What is wrong with a specification, in OTP's words; undefined if nothing is. */
+export function specFault(spec: ChildSpec, autoShutdown: AutoShutdown): Term | undefined {
+  if (spec.significant !== true) return undefined;
+  const combined = (key: string, value: string): Term =>
+    tuple(atom('bad_combination'), [tuple(atom(key), atom(value)), tuple(atom('significant'), true)]);
+  if (autoShutdown === 'never') return combined('auto_shutdown', 'never');
+  return (spec.restart ?? 'permanent') === 'permanent' ? combined('restart', 'permanent') : undefined;
+}
+
+/** What is wrong with the specifications of a supervisor; undefined if nothing is. */
+export function specsFault(specs: readonly ChildSpec[], autoShutdown: AutoShutdown): Term | undefined {
+  const ids = new Set<unknown>();
+  for (const spec of specs) {
+    const fault = specFault(spec, autoShutdown);
+    if (fault !== undefined) return fault;
+    const id = keyOf(spec.id);
+    if (ids.has(id)) return tuple(atom('duplicate_child_name'), spec.id);
+    ids.add(id);
+  }
+  return undefined;
+}
+
 /** Runs the start function of a child; what it throws is a failed start. */
 export async function startOf(supervisor: Process, child: Child): Promise<StartResult> {
   try {
@@ -147,7 +170,7 @@ function shutdownTerm(spec: ChildSpec): Term {
 function facts(spec: ChildSpec): (readonly [Atom, Term])[] {
   return [
     [atom('restart_type'), atom(spec.restart ?? 'permanent')],
-    [atom('significant'), false],
+    [atom('significant'), spec.significant ?? false],
     [atom('shutdown'), shutdownTerm(spec)],
     [atom('child_type'), atom(spec.type ?? 'worker')],
   ];
@@ -170,7 +193,7 @@ export function childSpecTerm(spec: ChildSpec): Term {
     [atom('id'), spec.id],
     [atom('start'), startFunction(spec)],
     [atom('restart'), atom(spec.restart ?? 'permanent')],
-    [atom('significant'), false],
+    [atom('significant'), spec.significant ?? false],
     [atom('shutdown'), shutdownTerm(spec)],
     [atom('type'), atom(spec.type ?? 'worker')],
     [atom('modules'), modulesOf(spec)],

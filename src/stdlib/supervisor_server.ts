@@ -13,7 +13,7 @@ import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { cast } from './gen.js';
 import { type GenServer, type Init, type Step, startLink as startServer } from './gen_server.js';
 import { isOrderly, type StartResult } from './proc_lib.js';
-import type { ChildSpec, SpecDesk, SupervisorFlags, SupervisorOptions } from './supervisor.js';
+import type { AutoShutdown, ChildSpec, SpecDesk, SupervisorFlags, SupervisorOptions } from './supervisor.js';
 import {
   type Child,
   childSpecTerm,
@@ -22,6 +22,8 @@ import {
   pidTerm,
   restartIntensity,
   shutdownChildren,
+  specFault,
+  specsFault,
   startOf,
   startTerm,
   supervisorName,
@@ -76,6 +78,7 @@ class Supervisor implements SpecDesk {
   /** In order of their start. Of a `simple_one_for_one` the dynamic ones. */
   readonly #children = new Set<Child>();
   readonly #byPid = new Map<string, Child>();
+  readonly #autoShutdown: AutoShutdown;
   readonly #template: ChildSpec | undefined;
   readonly #first: readonly ChildSpec[];
   /** Children whose restart failed, by the reference of the message that tries again. */
@@ -91,6 +94,7 @@ class Supervisor implements SpecDesk {
   ) {
     this.#self = self;
     this.#strategy = flags.strategy ?? 'one_for_one';
+    this.#autoShutdown = flags.autoShutdown ?? 'never';
     this.#simple = this.#strategy === 'simple_one_for_one';
     this.#template = this.#simple ? children[0] : undefined;
     this.#first = this.#simple ? [] : children;
@@ -102,11 +106,10 @@ class Supervisor implements SpecDesk {
     this.#self.trapExit = true;
     this.#self.behaviour = this;
     if (this.#simple && this.#template === undefined) return { stop: tuple(atom('bad_start_spec'), []) };
+    const specs = this.#template === undefined ? this.#first : [this.#template];
+    const fault = specsFault(specs, this.#autoShutdown);
+    if (fault !== undefined) return { stop: tuple(atom('start_spec'), fault) };
     for (const spec of this.#first) {
-      if (this.#find(spec.id) !== undefined) {
-        await this.endAll();
-        return { stop: tuple(SHUTDOWN, tuple(atom('duplicate_child_name'), spec.id)) };
-      }
       const child: Child = { spec, args: [], pid: undefined, restarting: false };
       const result = await this.#start(child);
       if ('error' in result) {
@@ -187,6 +190,8 @@ class Supervisor implements SpecDesk {
     // a specification from another node names code that is not here
     if (spec === undefined) return tuple(ERROR, tuple(EXIT, tuple(atom('undef'), [])));
     this.#deposits.delete((arg as Reference).key);
+    const fault = specFault(spec, this.#autoShutdown);
+    if (fault !== undefined) return tuple(ERROR, fault);
     const known = this.#find(spec.id);
     if (known !== undefined) {
       const running = known.pid !== undefined && !known.restarting;
@@ -261,7 +266,14 @@ class Supervisor implements SpecDesk {
     if (again) return this.#restart(child);
     this.#forgetPid(child);
     if (this.#simple || restart === 'temporary') this.#children.delete(child);
-    return { state: this };
+    return this.#endsWith(child) ? { state: this, stop: SHUTDOWN } : { state: this };
+  }
+
+  /** Whether the supervisor ends now that this child has: by its own wish, so that nothing is reported. */
+  #endsWith(child: Child): boolean {
+    if (this.#autoShutdown === 'never' || child.spec.significant !== true) return false;
+    if (this.#autoShutdown === 'any_significant') return true;
+    return ![...this.#children].some((other) => other.pid !== undefined && other.spec.significant === true);
   }
 
   async #restart(child: Child): Promise<Step<Supervisor>> {

@@ -1,11 +1,13 @@
 // System messages: what any process behind a name answers to `{system, {Pid, Tag}, Request}`, as OTP's sys.erl.
 //
-// A behaviour describes itself by a `SystemTarget`; the answers are formed here. Debug functions of a caller
-// cannot run here: `install` and `replace_state` are refused, the rest is kept as OTP keeps it.
+// A behaviour describes itself by a `SystemTarget`; the answers are formed here. Functions of a caller cannot run here:
+// `install` is refused, and `replace_state` fails as on a node that lacks the function's module.
 import { Exit } from '../errors.js';
 import type { Process } from '../erts/process.js';
 import { Atom, atom } from '../terms/atom.js';
 import { charlist } from '../terms/binary.js';
+import { format } from '../terms/format.js';
+import { ExportFun, OpaqueFun } from '../terms/fun.js';
 import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
@@ -52,6 +54,8 @@ const REPLACE_STATE = atom('replace_state');
 const CHANGE_CODE = atom('change_code');
 const UNKNOWN = atom('unknown_system_msg');
 const NO_STATISTICS = atom('no_statistics');
+const UNKNOWN_DEBUG = atom('unknown_debug');
+const UNDEF = atom('undef');
 const MAX_LOG_SIZE = 1000;
 
 export function newDebug(): Debug {
@@ -107,11 +111,17 @@ function answer(target: SystemTarget, request: Term): Term {
         return OK;
     }
   }
-  if (isTagged(request, DEBUG, 2))
-    return debug(target.debug, request.elements[1] as Term) ?? unknown(request);
-  if (isTagged(request, REPLACE_STATE, 2)) return unknown(request);
+  if (isTagged(request, DEBUG, 2)) return debug(target, request.elements[1] as Term) ?? UNKNOWN_DEBUG;
+  if (isTagged(request, REPLACE_STATE, 2)) return cannotReplace(request.elements[1] as Term);
   if (isTagged(request, CHANGE_CODE, 4)) return target.suspended ? OK : unknown(request);
   return unknown(request);
+}
+
+function cannotReplace(fun: Term): Term {
+  const isFun = fun instanceof ExportFun || fun instanceof OpaqueFun;
+  const why = tuple(ERROR, isFun ? UNDEF : tuple(atom('badfun'), fun));
+  const where = tuple(atom('gen_server'), atom('system_replace_state'));
+  return tuple(ERROR, tuple(atom('callback_failed'), where, why));
 }
 
 function unknown(request: Term): Term {
@@ -142,8 +152,12 @@ export function miscOf(target: SystemTarget, title: string, name: string): Term 
 
 // --- debug options --------------------------------------------------------------------------------------------
 
-function debug(options: Debug, what: Term): Term | undefined {
+function debug(target: SystemTarget, what: Term): Term | undefined {
+  const options = target.debug;
   const result = change(options, what);
+  if (isTagged(what, atom('log'), 2) && what.elements[1] === PRINT) {
+    for (const event of options.log ?? []) printEvent(target.self, event as Tuple);
+  }
   options.active = options.trace || options.log !== undefined || options.statistics !== undefined;
   return result;
 }
@@ -161,19 +175,21 @@ function change(options: Debug, what: Term): Term | undefined {
       options.trace = value;
       return OK;
     case 'log':
-      return log(options, value);
+      return keepLog(options, value);
     case 'statistics':
-      return statistics(options, value);
+      return keepStatistics(options, value);
     case 'log_to_file':
       return value === false ? OK : tuple(ERROR, atom('open_file'));
     case 'remove':
       return OK;
+    case 'install':
+      return unknown(tuple(DEBUG, what));
     default:
       return undefined;
   }
 }
 
-function log(options: Debug, value: Term | undefined): Term | undefined {
+function keepLog(options: Debug, value: Term | undefined): Term | undefined {
   if (value === GET || value === PRINT) return value === PRINT ? OK : tuple(OK, [...(options.log ?? [])]);
   if (value === false) {
     options.log = undefined;
@@ -186,7 +202,7 @@ function log(options: Debug, value: Term | undefined): Term | undefined {
   return OK;
 }
 
-function statistics(options: Debug, value: Term | undefined): Term | undefined {
+function keepStatistics(options: Debug, value: Term | undefined): Term | undefined {
   if (value === true) {
     options.statistics = { since: new Date(), reductions: 0, in: 0, out: 0 };
     return OK;
@@ -233,8 +249,28 @@ export function debugEvent(self: Process, options: Debug, event: Tuple): void {
     options.log.push(event);
     if (options.log.length > options.logSize) options.log.shift();
   }
-  if (options.trace)
-    self.system.log('debug', `*DBG* ${self.registeredName?.name ?? self.pid.key}`, { event });
+  if (options.trace) printEvent(self, event);
+}
+
+const GEN_CALL = atom('$gen_call');
+const GEN_CAST = atom('$gen_cast');
+/** Characters of a term in a line of the log. */
+const MAX_TEXT = 1000;
+
+/** An event as `gen_server` prints it: whoever switched it on wants to see it. */
+function printEvent(self: Process, event: Tuple): void {
+  const name = self.registeredName?.name ?? format(self.pid);
+  self.system.log('notice', `*DBG* ${name} ${eventText(event)}`, { process: self.pid.key });
+}
+
+function eventText({ elements }: Tuple): string {
+  const [what, message, to] = elements as [Term, Term, Term];
+  if (what === OUT) return `sent ${format(message, MAX_TEXT)} to ${format(to)}`;
+  if (isTagged(message, GEN_CAST, 2)) return `got cast ${format(message.elements[1] as Term, MAX_TEXT)}`;
+  if (!isTagged(message, GEN_CALL, 3)) return `got ${format(message, MAX_TEXT)}`;
+  const [, from, request] = message.elements as [Term, Term, Term];
+  const caller = from instanceof Tuple ? (from.elements[0] as Term) : from;
+  return `got call ${format(request, MAX_TEXT)} from ${format(caller)}`;
 }
 
 /** The first elements of debug events. */
@@ -280,4 +316,38 @@ export async function terminate(
   limits?: Limits,
 ): Promise<void> {
   await ask(self, server, tuple(TERMINATE, reason), limits);
+}
+
+/** Shows each event of a server in the log, or no more (`sys:trace/2`). */
+export function trace(self: Process, server: ServerRef, on: boolean, limits?: Limits): Promise<Term> {
+  return ask(self, server, tuple(DEBUG, tuple(atom('trace'), on)), limits);
+}
+
+/**
+ * Keeps the latest `n` events of a server, or none with 0; `get`: `{ok, Events}`, `print`: shows them in its log
+ * (`sys:log/2`).
+ */
+export function log(
+  self: Process,
+  server: ServerRef,
+  what: number | 'get' | 'print',
+  limits?: Limits,
+): Promise<Term> {
+  const value = typeof what === 'string' ? atom(what) : what > 0 ? tuple(true, what) : false;
+  return ask(self, server, tuple(DEBUG, tuple(atom('log'), value)), limits);
+}
+
+/** Counts what a server does, or no more; `get`: `{ok, [{start_time, _}, …]}` or `{ok, no_statistics}` (`sys:statistics/2`). */
+export function statistics(
+  self: Process,
+  server: ServerRef,
+  what: boolean | 'get',
+  limits?: Limits,
+): Promise<Term> {
+  return ask(self, server, tuple(DEBUG, tuple(atom('statistics'), what === 'get' ? GET : what)), limits);
+}
+
+/** Ends all that `trace`, `log` and `statistics` began (`sys:no_debug/1`). */
+export function noDebug(self: Process, server: ServerRef, limits?: Limits): Promise<Term> {
+  return ask(self, server, tuple(DEBUG, atom('no_debug')), limits);
 }

@@ -80,3 +80,21 @@ test('seeds that cannot be found are told and asked for again', async () => {
   assert.deepEqual(node.warned, ['the nodes to join could not be found: no DNS']);
   joining.stop();
 });
+
+test('while all are connected the seeds are not looked for again and again, but now and then', async () => {
+  const node = fakeNode(new Set(['a@h', 'b@h']));
+  let asked = 0;
+  const seeds = (): string[] => (++asked < 3 ? ['a@h'] : ['a@h', 'b@h']);
+  const looks: number[] = [];
+  const isConnected = (seed: Atom): boolean => {
+    looks.push(asked);
+    return node.connected.has(seed.name);
+  };
+  using _ = join({ ...node, isConnected }, { seeds, minPauseMs: 1, maxPauseMs: 40 });
+  await until(() => node.connected.has('b@h'));
+  assert.equal(asked, 3);
+  assert.ok(looks.length > 2 * asked, `${looks.length} looks`);
+  node.connected.delete('a@h');
+  await until(() => node.connected.has('a@h'));
+  assert.equal(asked, 4);
+});

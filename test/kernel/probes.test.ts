@@ -137,6 +137,8 @@ test('a node that allows it is stopped from elsewhere, after its answer', async 
     stop: () => done.push('stop'),
     connect: async (node) => done.push(node.name) > 0,
     disconnect: () => false,
+    setNetTicktime: (seconds, transition) =>
+      seconds === 60 ? 'unchanged' : { ongoingChangeTo: transition ?? 0 },
   });
   cluster.connect(a, b);
   await inProcess(a, async (self) => {
@@ -145,6 +147,9 @@ test('a node that allows it is stopped from elsewhere, after its answer', async 
     assert.equal(await ask('net_kernel', 'connect_node', atom('x@y')), true);
     assert.equal(await ask('erlang', 'disconnect_node', atom('x@y')), false);
     denied(await ask('erlang', 'disconnect_node', 1), 'badarg');
+    assert.equal(await ask('net_kernel', 'set_net_ticktime', 60), atom('unchanged'));
+    same(await ask('net_kernel', 'set_net_ticktime', 8, 7), tuple(atom('ongoing_change_to'), 7));
+    denied(await ask('net_kernel', 'set_net_ticktime', 0), 'badarg');
     assert.equal(await ask('init', 'stop'), atom('ok'));
     await eventually('the stop', () => done.length === 2);
     assert.deepEqual(done, ['x@y', 'stop']);

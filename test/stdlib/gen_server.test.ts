@@ -5,6 +5,8 @@ import * as gen from '../../src/stdlib/gen.js';
 import { type GenServer, start, startLink } from '../../src/stdlib/gen_server.js';
 import * as sys from '../../src/stdlib/sys.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
+import { format } from '../../src/terms/format.js';
+import { ExportFun } from '../../src/terms/fun.js';
 import { ImproperList } from '../../src/terms/list.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
@@ -244,7 +246,13 @@ test('system messages are answered as by a BEAM server', async () => {
     };
     const unknown = (request: Term): Term => tuple(atom('error'), tuple(atom('unknown_system_msg'), request));
     same(await ask(atom('nonsense')), unknown(atom('nonsense')));
-    same(await ask(tuple(atom('replace_state'), 1)), unknown(tuple(atom('replace_state'), 1)));
+    const cannot = (why: string): string =>
+      `{error,{callback_failed,{gen_server,system_replace_state},{error,${why}}}}`;
+    assert.equal(format(await ask(tuple(atom('replace_state'), 1))), cannot('{badfun,1}'));
+    const fun = new ExportFun(atom('m'), atom('f'), 1);
+    assert.equal(format(await ask(tuple(atom('replace_state'), fun))), cannot('undef'));
+    assert.equal(await ask(tuple(atom('debug'), atom('nonsense'))), atom('unknown_debug'));
+    assert.equal(await ask(tuple(atom('debug'), tuple(atom('trace'), 1))), atom('unknown_debug'));
     const change = tuple(atom('change_code'), COUNTER, 1, []);
     same(await ask(change), unknown(change));
     assert.equal(await ask(tuple(atom('debug'), tuple(atom('statistics'), true))), OK);
@@ -255,6 +263,42 @@ test('system messages are answered as by a BEAM server', async () => {
     same((kept.elements[1] as readonly Term[])[3], tuple(atom('messages_in'), 1));
     assert.equal(await ask(tuple(atom('terminate'), atom('shutdown'))), OK);
     assert.ok(isTagged(await self.next(), atom('EXIT'), 3));
+  });
+});
+
+test('what a server gets and sends is shown, kept and counted as with BEAM servers', async () => {
+  const lines: string[] = [];
+  const system = new MemoryCluster().start('a', { log: (level, text) => lines.push(`${level} ${text}`) });
+  await inProcess(system, async (self) => {
+    const pid = await ok(startLink(self, counter, 7, { name: COUNTER }));
+    assert.equal(format(await sys.statistics(self, pid, 'get')), '{ok,no_statistics}');
+    assert.equal(await sys.trace(self, pid, true), OK);
+    assert.equal(await sys.log(self, pid, 2), OK);
+    await gen.call(self, pid, atom('get'));
+    gen.cast(self, pid, 1);
+    self.send(pid, tuple(atom('other'), 1));
+    await gen.call(self, pid, atom('get'));
+    const own = format(self.pid);
+    const name = '*DBG* ' + COUNTER.name;
+    const shown = lines.filter((line) => line.includes('*DBG*'));
+    assert.deepEqual(shown, [
+      `notice ${name} got call get from ${own}`,
+      `notice ${name} sent 7 to ${own}`,
+      `notice ${name} got cast 1`,
+      `notice ${name} got {other,1}`,
+      `notice ${name} got call get from ${own}`,
+      `notice ${name} sent 8 to ${own}`,
+    ]);
+    const kept = await sys.log(self, pid, 'get');
+    assert.ok(isTagged(kept, OK, 2));
+    assert.equal((kept.elements[1] as readonly Term[]).length, 2);
+    lines.length = 0;
+    assert.equal(await sys.log(self, pid, 'print'), OK);
+    assert.equal(lines.length, 2);
+    assert.equal(await sys.noDebug(self, pid), OK);
+    await gen.call(self, pid, atom('get'));
+    assert.equal(lines.length, 2);
+    assert.equal(format(await sys.log(self, pid, 'get')), '{ok,[]}');
   });
 });
 

@@ -4,6 +4,7 @@ import type { Process } from '../../src/erts/process.js';
 import { type GenServer, startLink as startServer } from '../../src/stdlib/gen_server.js';
 import * as supervisor from '../../src/stdlib/supervisor.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
+import { format } from '../../src/terms/format.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { isTagged, type Tuple, tuple } from '../../src/terms/tuple.js';
@@ -229,5 +230,111 @@ test('a simple_one_for_one supervisor starts children with arguments and knows t
     const pid = (one as Tuple).elements[1] as Pid;
     assert.equal(await supervisor.terminateChild(self, SUP, pid), OK);
     same(((await supervisor.countChildren(self, SUP)) as readonly Term[])[1], tuple(atom('active'), 1));
+  });
+});
+
+// --- automatic shutdown
+
+/** A supervisor with these flags and children, of which those named are significant; `stop` ends one of them. */
+async function significant(
+  autoShutdown: supervisor.AutoShutdown,
+  restart: supervisor.Restart,
+  body: (self: Process, pid: Pid, stop: (name: string, reason: string) => void) => Promise<void>,
+): Promise<void> {
+  await inProcess(cluster(), async (self) => {
+    const children = [
+      child('x', { restart, significant: true }),
+      child('y', { restart, significant: true }),
+      child('z', { restart: 'transient' }),
+    ];
+    const pid = await ok(supervisor.startLink(self, { autoShutdown }, children, { name: SUP }));
+    await body(self, pid, (name, reason) => self.send(at(self, name) as Pid, atom(reason)));
+  });
+}
+
+/** The reason in the exit of the supervisor. */
+async function ended(self: Process): Promise<Term | undefined> {
+  const exit = await self.receive(
+    (message) => (isTagged(message, atom('EXIT'), 3) ? message : undefined),
+    2000,
+  );
+  return exit?.elements[2];
+}
+
+test('any_significant: the supervisor ends with the first significant child that is not restarted', async () => {
+  await significant('any_significant', 'transient', async (self, _pid, stop) => {
+    const old = at(self, 'x');
+    stop('x', 'crash'); // transient: restarted
+    await restarted(self, 'x', old);
+    stop('z', 'stop'); // not significant
+    await eventually('z has ended', () => at(self, 'z') === undefined);
+    assert.notEqual(at(self, 'sup'), undefined);
+    stop('x', 'stop');
+    assert.equal(await ended(self), atom('shutdown'));
+    assert.equal(at(self, 'y'), undefined);
+  });
+});
+
+test('all_significant: the supervisor ends with the last of them, however it ends', async () => {
+  await significant('all_significant', 'temporary', async (self, _pid, stop) => {
+    stop('x', 'crash');
+    await eventually('x has ended', () => at(self, 'x') === undefined);
+    assert.notEqual(at(self, 'sup'), undefined);
+    stop('y', 'crash');
+    assert.equal(await ended(self), atom('shutdown'));
+    assert.equal(at(self, 'z'), undefined);
+  });
+});
+
+test('a child that is ended on request does not end its supervisor', async () => {
+  await significant('any_significant', 'transient', async (self, pid) => {
+    assert.equal(await supervisor.terminateChild(self, pid, atom('x')), OK);
+    assert.notEqual(at(self, 'sup'), undefined);
+  });
+});
+
+test('simple_one_for_one: significant dynamic children end it, the last one or any', async () => {
+  await inProcess(cluster(), async (self) => {
+    const template = child('unused', {
+      start: (sup) => startServer(sup, worker, []),
+      restart: 'temporary',
+      significant: true,
+    });
+    const flags = { strategy: 'simple_one_for_one', autoShutdown: 'all_significant' } as const;
+    const pid = await ok(supervisor.startLink(self, flags, [template]));
+    const started = [
+      await supervisor.startDynamicChild(self, pid, []),
+      await supervisor.startDynamicChild(self, pid, []),
+    ].map((result) => (result as Tuple).elements[1] as Pid);
+    self.send(started[0] as Pid, atom('stop'));
+    await eventually('one is left', () => self.system.process(started[0] as Pid) === undefined);
+    assert.notEqual(self.system.process(pid), undefined);
+    self.send(started[1] as Pid, atom('stop'));
+    assert.equal(await ended(self), atom('shutdown'));
+  });
+});
+
+test("specifications that contradict themselves are refused in OTP's words, before anything is started", async () => {
+  await inProcess(cluster(), async (self) => {
+    const refusal = async (
+      autoShutdown: supervisor.AutoShutdown,
+      ...specs: supervisor.ChildSpec[]
+    ): Promise<string> => {
+      const result = await supervisor.startLink(self, { autoShutdown }, [child('first'), ...specs]);
+      assert.equal(at(self, 'first'), undefined);
+      return 'error' in result ? format(result.error) : 'it started';
+    };
+    assert.equal(
+      await refusal('never', child('x', { restart: 'transient', significant: true })),
+      '{start_spec,{bad_combination,[{auto_shutdown,never},{significant,true}]}}',
+    );
+    assert.equal(
+      await refusal('any_significant', child('x', { significant: true })),
+      '{start_spec,{bad_combination,[{restart,permanent},{significant,true}]}}',
+    );
+    assert.equal(await refusal('never', child('first')), '{start_spec,{duplicate_child_name,first}}');
+    const pid = await ok(supervisor.startLink(self, {}, []));
+    const added = await supervisor.startChild(self, pid, child('y', { significant: true }));
+    assert.equal(format(added), '{error,{bad_combination,[{auto_shutdown,never},{significant,true}]}}');
   });
 });

@@ -1,13 +1,13 @@
 // What `process_info` tells of a process of this node. What a JavaScript process does not have is told as what an
 // idle BEAM process shows: tools multiply and add these numbers.
 import type { Process } from '../erts/process.js';
-import { groupLeaderOf } from '../stdlib/io.js';
-import { initialCallOf } from '../stdlib/proc_lib.js';
 import { Atom, atom } from '../terms/atom.js';
 import { map } from '../terms/map.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, type Tuple, tuple } from '../terms/tuple.js';
+import { ANCESTORS, INITIAL_CALL, initialCallOf } from './ancestry.js';
+import { groupLeaderOf } from './io.js';
 
 /** Words of a new BEAM process's heap, bytes of all of it. */
 const HEAP_WORDS = 233;
@@ -16,7 +16,6 @@ const PROCESS_BYTES = 2688;
 /** A rough size of a waiting message. */
 const MESSAGE_BYTES = 64;
 
-const INITIAL_CALL = atom('$initial_call');
 const PROCESS = atom('process');
 const REGISTERED_NAME = atom('registered_name');
 const DICTIONARY = atom('dictionary');
@@ -126,7 +125,7 @@ export function nameOrInitialCall(process: Process): Term {
 }
 
 function parentOf(process: Process): Term {
-  const ancestors = process.dictionary.get(atom('$ancestors'));
+  const ancestors = process.dictionary.get(ANCESTORS);
   const parent = Array.isArray(ancestors) ? (ancestors as readonly Term[])[0] : undefined;
   if (parent instanceof Pid) return parent;
   const named = parent instanceof Atom ? process.system.whereis(parent)?.pid : undefined;
