@@ -279,7 +279,7 @@ test('what a server gets and sends is shown, kept and counted as with BEAM serve
     self.send(pid, tuple(atom('other'), 1));
     await gen.call(self, pid, atom('get'));
     const own = format(self.pid);
-    const name = '*DBG* ' + COUNTER.name;
+    const name = `*DBG* ${COUNTER.name}`;
     const shown = lines.filter((line) => line.includes('*DBG*'));
     assert.deepEqual(shown, [
       `notice ${name} got call get from ${own}`,
