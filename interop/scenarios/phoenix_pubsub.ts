@@ -102,7 +102,7 @@ async function pubsub(cluster: Cluster, suite: Suite): Promise<void> {
     const service = await PhoenixPubSub.start(node, 'MyApp.PubSub', POOL);
     const seen: string[] = [];
     const subscription = service.subscribe('orders', (message) => seen.push(JSON.stringify(toJs(message))));
-    await node.connect(abc.node);
+    for (const peer of [abc, bcd]) await node.connect(peer.node);
     const members =
       'for n <- ["", "_2"], do: length(:pg.get_members(Phoenix.PubSub, :"Elixir.MyApp.PubSub.Adapter#{n}"))';
     await until('all workers know one another', 10_000, async () => {

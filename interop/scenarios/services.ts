@@ -1,9 +1,12 @@
 // What the tools of a BEAM node ask of any node: rpc, sys, supervisors, I/O, log events, observer, remote shells.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Node, startNode } from '../../src/node.js';
+import * as io from '../../src/stdlib/io.js';
 import { atom } from '../../src/terms/atom.js';
 import { text } from '../../src/terms/binary.js';
 import { format } from '../../src/terms/format.js';
+import { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { tuple } from '../../src/terms/tuple.js';
 import { type Cluster, HOST, inTerminal, nodeName } from '../cluster.js';
@@ -136,11 +139,36 @@ async function asking(cluster: Cluster): Promise<void> {
       .call(tuple(atom('nobody'), OBSERVER), 1)
       .catch((error: { code?: string }) => error.code);
     same(String(missing), 'noproc', 'a name that is not there');
+    await reading(cluster, node);
     const all = await node.client.multiCall([OBSERVER, atom('gone@127.0.0.1')], atom('nobody'), 1);
     same(all.bad.map((bad) => bad.name).join(), `${OBSERVER.name},gone@127.0.0.1`, 'multiCall');
   } finally {
     await node.stop();
   }
+}
+
+/** A process of ours reads from an I/O server of the BEAM node, and writes to it. */
+async function reading(cluster: Cluster, node: Node): Promise<void> {
+  const file = join(cluster.dir, 'lines.txt');
+  writeFileSync(file, 'första\nsecond\nend');
+  await cluster.ask(`spawn(fn ->
+    {:ok, file} = :file.open(${JSON.stringify(file)}, [:read, :write, {:encoding, :utf8}])
+    Process.register(file, :lines)
+    Process.sleep(:infinity)
+  end)`);
+  const leader = await until('the file is open', 5000, async () => {
+    const pid = await node.client.apply(OBSERVER, atom('erlang'), atom('whereis'), [atom('lines')]);
+    return pid instanceof Pid ? pid : undefined;
+  });
+  const read = await node.task(async (self) => {
+    self.groupLeader = leader;
+    const lines = [await io.getLine(self), await io.getChars(self, 3), await io.getLine(self)];
+    lines.push(await io.getLine(self), await io.getLine(self));
+    await io.format(self, '~p~n', [tuple(atom('written'), 1)]);
+    return lines;
+  });
+  same(JSON.stringify(read), '["första\\n","sec","ond\\n","end",null]', 'what was read');
+  check(readFileSync(file, 'utf8').endsWith('end{written,1}\n'), 'what was written is there');
 }
 
 async function shells(cluster: Cluster, suite: Suite): Promise<void> {

@@ -35,8 +35,21 @@ const LEVELS: ReadonlySet<string> = new Set([
 ]);
 /** Longer texts of other nodes are cut. */
 const MAX_TEXT = 16_384;
-/** What of an event's metadata is shown; the rest are functions and marks for OTP's own handlers. */
+/** What of an event's metadata has a field of its own; the rest is in the field `metadata`. */
 const SHOWN = ['pid', 'mfa', 'file', 'line', 'domain'];
+/** Functions and marks for OTP's and Elixir's own handlers. */
+const INTERNAL: ReadonlySet<string> = new Set([
+  ...SHOWN,
+  'gl',
+  'time',
+  'report_cb',
+  'error_logger',
+  'logger_formatter',
+  'erl_level',
+]);
+/** Entries of metadata that are kept, and characters of each. */
+const MAX_ENTRIES = 32;
+const MAX_ENTRY_TEXT = 200;
 
 /** Starts the process that takes the log events of other nodes. */
 export function startLink(parent: Process): Promise<StartResult> {
@@ -113,7 +126,21 @@ function fieldsOf(meta: TermMap): Record<string, unknown> {
   if (pid instanceof Pid) fields['node'] = pid.node.name;
   const time = meta.get(atom('time'));
   if (typeof time === 'number') fields['at'] = new Date(time / 1000).toISOString();
+  const others = otherMetadata(meta);
+  if (Object.keys(others).length > 0) fields['metadata'] = others;
   return fields;
+}
+
+/** What the user's code put there, as `request_id`: texts as they are, other terms as Erlang writes them. */
+function otherMetadata(meta: TermMap): Record<string, string> {
+  const others = Object.create(null) as Record<string, string>;
+  let left = MAX_ENTRIES;
+  for (const [key, value] of meta) {
+    if (!(key instanceof Atom) || INTERNAL.has(key.name) || left-- <= 0) continue;
+    const said = value instanceof Uint8Array ? shown(value) : format(value, MAX_ENTRY_TEXT);
+    others[key.name] = said.slice(0, MAX_ENTRY_TEXT);
+  }
+  return others;
 }
 
 // --- from here to others ----------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-// Output of a process to its group leader, here or on another node: the asking side of the I/O protocol.
+// Output of a process to its group leader, and input from it, here or on another node: the asking side of the I/O protocol.
 import { Exit } from '../errors.js';
 import type { Process } from '../erts/process.js';
 import { atom } from '../terms/atom.js';
-import { binary, charlist } from '../terms/binary.js';
+import { binary, charlist, text } from '../terms/binary.js';
 import { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
@@ -15,17 +15,38 @@ const DOWN = atom('DOWN');
 const PUT_CHARS = atom('put_chars');
 const UNICODE = atom('unicode');
 const ERROR = atom('error');
+const EOF = atom('eof');
 const TERMINATED = atom('terminated');
 
 /** Writes text; resolves when the group leader has taken it. Throws `Exit` when it cannot. */
-export async function putChars(self: Process, text: string): Promise<void> {
-  await output(self, tuple(PUT_CHARS, UNICODE, binary(text)));
+export async function putChars(self: Process, chars: string): Promise<void> {
+  await output(self, tuple(PUT_CHARS, UNICODE, binary(chars)));
 }
 
 /** `io:format`: the group leader formats, as on BEAM. */
 export async function format(self: Process, fmt: string, args: readonly Term[]): Promise<void> {
   const formatting = [charlist(fmt), args];
   await output(self, tuple(PUT_CHARS, UNICODE, atom('io_lib'), atom('format'), formatting));
+}
+
+/**
+ * The next line from the group leader (`io:get_line`), with its newline; undefined at the end of the input. Throws `Exit` when
+ * it cannot be read.
+ */
+export function getLine(self: Process, prompt = ''): Promise<string | undefined> {
+  return input(self, tuple(atom('get_line'), UNICODE, binary(prompt)));
+}
+
+/** The next `count` characters (`io:get_chars`), fewer at the end of the input, undefined behind it. */
+export function getChars(self: Process, count: number, prompt = ''): Promise<string | undefined> {
+  return input(self, tuple(atom('get_chars'), UNICODE, binary(prompt), count));
+}
+
+async function input(self: Process, what: Term): Promise<string | undefined> {
+  const answer = await request(self, what);
+  if (answer === EOF) return undefined;
+  if (isTagged(answer, ERROR, 2)) throw new Exit(answer.elements[1] as Term, 'nothing can be read');
+  return text(answer);
 }
 
 async function output(self: Process, what: Term): Promise<void> {

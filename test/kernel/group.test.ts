@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Exit } from '../../src/errors.js';
 import type { System } from '../../src/erts/system.js';
 import { CodeServer } from '../../src/kernel/code.js';
 import * as erpc from '../../src/kernel/erpc.js';
@@ -7,9 +8,10 @@ import { startLeader } from '../../src/kernel/group.js';
 import * as io from '../../src/stdlib/io.js';
 import { atom } from '../../src/terms/atom.js';
 import { binary, charlist } from '../../src/terms/binary.js';
+import { format as show } from '../../src/terms/format.js';
 import { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
-import { tuple } from '../../src/terms/tuple.js';
+import { type Tuple, tuple } from '../../src/terms/tuple.js';
 import { MemoryCluster } from '../support/memory_cluster.js';
 import { inProcess, ok, same } from '../support/process.js';
 
@@ -61,10 +63,35 @@ test('a group leader answers every request of the I/O protocol, from here and fr
       same(await ask(tuple(1)), tuple(ERROR, atom('request')));
       await io.putChars(self, 'text');
       await io.format(self, '~w~n', [atom('done')]);
+      assert.equal(await io.getLine(self, '> '), undefined);
       assert.equal(self.mailbox.size, 0);
     });
     assert.deepEqual(written, ['λ\n', 'é', 'old', '{1,2} x\n', '\n', '1', '3', 'text', 'done\n']);
   }
+});
+
+test('input is read from a group leader that has some', async () => {
+  const system = new MemoryCluster().start('a');
+  const answers = [charlist('line\n'), binary('λx'), tuple(ERROR, atom('einval')), EOF];
+  const asked: string[] = [];
+  const leader = system.spawn(async (self) => {
+    for (const answer of answers) {
+      const [, from, replyAs, request] = ((await self.next()) as Tuple).elements as [Term, Pid, Term, Term];
+      asked.push(show(request));
+      self.send(from, tuple(atom('io_reply'), replyAs, answer));
+    }
+  });
+  await inProcess(system, async (self) => {
+    self.groupLeader = leader.pid;
+    assert.equal(await io.getLine(self, '> '), 'line\n');
+    assert.equal(await io.getChars(self, 2), 'λx');
+    await assert.rejects(
+      io.getLine(self),
+      (error) => error instanceof Exit && error.reason === atom('einval'),
+    );
+    assert.equal(await io.getLine(self), undefined);
+  });
+  assert.deepEqual(asked.slice(0, 2), ['{get_line,unicode,<<"> ">>}', '{get_chars,unicode,<<>>,2}']);
 });
 
 test('what we cannot format exactly the sender is asked to format', async () => {

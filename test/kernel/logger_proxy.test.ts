@@ -38,6 +38,11 @@ test('events of other nodes are shown with level, text and metadata; nonsense is
     [atom('gl'), far],
     [atom('line'), 3],
     [atom('time'), 1_700_000_000_000_000],
+    [atom('request_id'), binary('F-17')],
+    [atom('order'), tuple(atom('id'), 7)],
+    [atom('level'), atom('mine')],
+    [atom('error_logger'), map([atom('tag'), atom('error')])],
+    [binary('no atom'), 1],
   );
   const events = [
     tuple(atom('log'), atom('warning'), charlist('a ~p~n'), [tuple(1)], meta),
@@ -65,7 +70,22 @@ test('events of other nodes are shown with level, text and metadata; nonsense is
     line: '3',
     node: 'far@127.0.0.1',
     at: '2023-11-14T22:13:20.000Z',
+    metadata: Object.assign(Object.create(null), { request_id: 'F-17', order: '{id,7}', level: 'mine' }),
   });
+});
+
+test('metadata of other nodes is kept within limits', async () => {
+  const { system, lines } = await logging(new MemoryCluster(), 'a');
+  const many = Array.from({ length: 100 }, (_, i) => [atom(`key${i}`), binary('x'.repeat(1000))] as const);
+  system.send(
+    new Pid(atom('far@127.0.0.1'), 7, 0, 1),
+    atom('logger_proxy'),
+    tuple(atom('log'), atom('error'), binary('text'), map(...many)),
+  );
+  await eventually('it is shown', () => lines.length === 1);
+  const { metadata } = lines[0]?.fields as { metadata: Record<string, string> };
+  assert.equal(Object.keys(metadata).length, 32);
+  assert.equal(metadata['key0'], 'x'.repeat(200));
 });
 
 test('events of a process with a remote group leader go to its node, and stay here when it is away', async () => {
