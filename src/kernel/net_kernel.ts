@@ -33,6 +33,7 @@ import type { Term } from '../terms/term.js';
 import { DynamicNames } from './dynamic_names.js';
 import type { NodeInfo } from './net_kernel_info.js';
 import { NodeMonitor } from './node_monitor.js';
+import { type NodeKind, nodesOf } from './nodes.js';
 import { Ticktime } from './ticktime.js';
 
 export interface NetKernelOptions {
@@ -166,12 +167,9 @@ export class NetKernel {
     if (flag && this.system.connectedEntry(node) === undefined) this.#monitor.connectionFailed(node);
   }
 
-  /** `nodes/1`: those of that kind, among the connected ones. */
-  nodes(kind: 'visible' | 'hidden' | 'connected' = 'visible'): Atom[] {
-    return this.system
-      .channels()
-      .filter((channel) => kind === 'connected' || channel.visible === (kind === 'visible'))
-      .map((channel) => channel.node);
+  /** `nodes/1`: those of that kind. */
+  nodes(kind: NodeKind = 'visible'): Atom[] {
+    return nodesOf(this.system, [kind]);
   }
 
   /** Whether nodes have long or short names. */

@@ -4,6 +4,7 @@
 // does not exist here. `erlang:get_cookie` is never in it.
 import { hostname } from 'node:os';
 import { ErlangError } from '../errors.js';
+import type { DistChannel } from '../erts/dist_entry.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import * as gen from '../stdlib/gen.js';
@@ -13,11 +14,13 @@ import * as supervisor from '../stdlib/supervisor.js';
 import * as sys from '../stdlib/sys.js';
 import { Atom, atom, atomName } from '../terms/atom.js';
 import { charlist } from '../terms/binary.js';
+import { map, TermMap } from '../terms/map.js';
 import { integer } from '../terms/number.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
 import { type CodeServer, isName, type RemoteFunction } from './code.js';
+import { isNodeKind, nodesOf } from './nodes.js';
 import { memory, memoryOfType, osVersion, Statistics, systemInfo, VERSION } from './system_info.js';
 
 const BADARG = atom('badarg');
@@ -29,6 +32,8 @@ const INFINITY = atom('infinity');
 const NET_KERNEL = atom('net_kernel');
 const GEN_CALL = atom('$gen_call');
 const YES = atom('yes');
+const CONNECTION_ID = atom('connection_id');
+const NODE_TYPE = atom('node_type');
 const STARTED = atom('started');
 const PROC_LIB_INIT = tuple(atom('proc_lib'), atom('init_p'), 5);
 
@@ -120,6 +125,7 @@ function erlang(system: System, code: CodeServer): Functions {
     'node/0': () => system.node,
     'nodes/0': () => system.nodes(),
     'nodes/1': ([kinds]) => nodes(system, kinds as Term),
+    'nodes/2': ([kinds, options]) => nodesInfo(system, kinds as Term, options as Term),
     'self/0': (_args, self) => self.pid,
     'whereis/1': ([name]) => (isName(name) ? whereis(system, name) : badarg()),
     'registered/0': () => system.registered.names(),
@@ -166,23 +172,38 @@ function localPid(system: System, pid: Term | undefined): Pid {
 }
 
 /** `nodes/1` for one kind or a list of kinds. */
-function nodes(system: System, kinds: Term): Term {
+function nodes(system: System, kinds: Term): Atom[] {
   const wanted = Array.isArray(kinds) ? (kinds as readonly Term[]) : [kinds];
-  const found = new Set<Atom>();
-  for (const kind of wanted) {
-    if (!(kind instanceof Atom) || !NODE_KINDS.has(kind.name)) return badarg();
-    if (kind.name === 'this' || kind.name === 'known') found.add(system.node);
-    for (const channel of system.channels()) {
-      const { visible } = channel;
-      if (kind.name === 'this' || (kind.name === 'visible' && !visible)) continue;
-      if (kind.name === 'hidden' && visible) continue;
-      found.add(channel.node);
-    }
-  }
-  return [...found];
+  return nodesOf(
+    system,
+    wanted.map((kind) => (kind instanceof Atom && isNodeKind(kind.name) ? kind.name : badarg())),
+  );
 }
 
-const NODE_KINDS: ReadonlySet<string> = new Set(['visible', 'hidden', 'connected', 'this', 'known']);
+/** `nodes/2`: with a map of what is known of each connection, as far as `options` ask. */
+function nodesInfo(system: System, kinds: Term, options: Term): Term {
+  if (!(options instanceof TermMap) || [...options].some(([key, asked]) => !isInfoOption(key, asked))) {
+    return badarg();
+  }
+  const channels = new Map(system.channels().map((channel) => [channel.node, channel]));
+  return nodes(system, kinds).map((node) => {
+    const channel = channels.get(node);
+    const info: readonly (readonly [Atom, Term])[] = [
+      [CONNECTION_ID, channel?.connectionId ?? UNDEFINED],
+      [NODE_TYPE, atom(nodeType(system, node, channel))],
+    ];
+    return tuple(node, map(...info.filter(([key]) => options.get(key) === true)));
+  });
+}
+
+function isInfoOption(key: Term, asked: Term): boolean {
+  return (key === CONNECTION_ID || key === NODE_TYPE) && typeof asked === 'boolean';
+}
+
+function nodeType(system: System, node: Atom, channel: DistChannel | undefined): string {
+  if (node === system.node) return 'this';
+  return channel === undefined ? 'known' : channel.visible ? 'visible' : 'hidden';
+}
 
 function date(when: Date): Term {
   return tuple(when.getFullYear(), when.getMonth() + 1, when.getDate());

@@ -48,7 +48,7 @@ const ITEMS: Readonly<Record<string, Read>> = {
   monitors: (p) => p.monitoredItems().map((item) => tuple(PROCESS, item)),
   monitored_by: (p) => p.watcherPids(),
   current_location: (p) => tuple(...currentFunction(p).elements, []),
-  current_stacktrace: () => [],
+  current_stacktrace: (p) => [tuple(...currentFunction(p).elements, [])],
   binary: () => [],
   catchlevel: () => 0,
   last_calls: () => false,
@@ -61,7 +61,7 @@ const ITEMS: Readonly<Record<string, Read>> = {
   message_queue_data: () => atom('on_heap'),
   magic_ref: () => [],
   backtrace: () => new Uint8Array(0),
-  garbage_collection_info: () => [],
+  garbage_collection_info: () => GARBAGE_COLLECTION_INFO,
   async_dist: (p) => p.asyncDist,
   parent: (p) => parentOf(p),
   label: () => UNDEFINED,
@@ -71,6 +71,19 @@ const ITEMS: Readonly<Record<string, Read>> = {
 const DEFAULT_ITEMS = Object.keys(ITEMS).slice(0, Object.keys(ITEMS).indexOf('messages'));
 
 const MAX_HEAP_SIZE = map([atom('error_logger'), true], [atom('kill'), true], [atom('size'), 0]);
+const GARBAGE_COLLECTION_INFO: Term = [
+  tuple(atom('old_heap_block_size'), 0),
+  tuple(atom('heap_block_size'), HEAP_WORDS),
+  tuple(atom('mbuf_size'), 0),
+  tuple(atom('recent_size'), 0),
+  tuple(atom('stack_size'), STACK_WORDS),
+  tuple(atom('old_heap_size'), 0),
+  tuple(atom('heap_size'), 0),
+  tuple(atom('bin_vheap_size'), 0),
+  tuple(atom('bin_vheap_block_size'), 46422),
+  tuple(atom('bin_old_vheap_size'), 0),
+  tuple(atom('bin_old_vheap_block_size'), 46422),
+];
 const GARBAGE_COLLECTION: Term = [
   tuple(atom('max_heap_size'), MAX_HEAP_SIZE),
   tuple(atom('min_bin_vheap_size'), 46422),

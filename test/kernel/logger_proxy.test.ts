@@ -83,7 +83,8 @@ test('metadata of other nodes is kept within limits', async () => {
     tuple(atom('log'), atom('error'), binary('text'), map(...many)),
   );
   await eventually('it is shown', () => lines.length === 1);
-  const { metadata } = lines[0]?.fields as { metadata: Record<string, string> };
+  const [line] = lines as [Logged['lines'][number]];
+  const { metadata } = line.fields as { metadata: Record<string, string> };
   assert.equal(Object.keys(metadata).length, 32);
   assert.equal(metadata['key0'], 'x'.repeat(200));
 });

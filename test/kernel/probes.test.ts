@@ -11,6 +11,7 @@ import { VERSION } from '../../src/kernel/system_info.js';
 import { startLink } from '../../src/stdlib/supervisor.js';
 import { atom } from '../../src/terms/atom.js';
 import { charlist } from '../../src/terms/binary.js';
+import { map } from '../../src/terms/map.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { isTagged, Tuple, tuple } from '../../src/terms/tuple.js';
@@ -53,6 +54,15 @@ test('what tools probe is answered', () =>
     assert.equal(await ask('erlang', 'node'), b);
     assert.deepEqual(await ask('erlang', 'nodes'), [self.node]);
     assert.deepEqual(await ask('erlang', 'nodes', [atom('this'), atom('hidden')]), [b]);
+    same(await ask('erlang', 'nodes', atom('this')), [b]);
+    same(await ask('erlang', 'nodes', [atom('this'), atom('connected')]), [b, self.node]);
+    const options = map([atom('connection_id'), false], [atom('node_type'), true]);
+    same(await ask('erlang', 'nodes', atom('known'), options), [
+      tuple(b, map([atom('node_type'), atom('this')])),
+      tuple(self.node, map([atom('node_type'), atom('visible')])),
+    ]);
+    denied(await ask('erlang', 'nodes', atom('known'), map([atom('x'), true])), 'badarg');
+    denied(await ask('erlang', 'nodes', atom('x')), 'badarg');
     same(await ask('erlang', 'whereis', atom('kernel_sup')), sup);
     assert.equal(await ask('erlang', 'whereis', atom('dist_ac')), atom('undefined'));
     assert.ok(((await ask('erlang', 'registered')) as Term[]).includes(atom('rex')));
