@@ -6,6 +6,7 @@ import { atom } from '../../src/terms/atom.js';
 import { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { tuple } from '../../src/terms/tuple.js';
+import { FakeClock } from '../support/fake_clock.js';
 import { eventually, MemoryCluster } from '../support/memory_cluster.js';
 import { inProcess } from '../support/process.js';
 
@@ -58,7 +59,8 @@ test('two processes that play ping-pong for ever do not hold the event loop', as
 });
 
 test('after its exit a process can do nothing: its methods throw, its timers end, its signal is aborted', async () => {
-  const own = system();
+  const clock = new FakeClock();
+  const own = new MemoryCluster().start('a', { clock });
   const receiver = own.spawn(async (self) => void (await self.receive(() => undefined)));
   let late: unknown;
   const process = own.spawn(async (self) => {
@@ -76,7 +78,7 @@ test('after its exit a process can do nothing: its methods throw, its timers end
   await eventually('the attempt', () => late !== undefined);
   assert.ok(late instanceof Exit && late.reason === atom('over'));
   assert.ok(process.signal.aborted);
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  clock.advance(60);
   assert.equal(receiver.mailbox.size, 0);
   assert.throws(() => own.spawn(() => {}, { link: process }), Exit);
 });
