@@ -87,7 +87,7 @@ B="/proc /dev /tmp ${OTP_BIND:-}"
 case $PWD/ in /tmp/*|/) ;; *) B="$B $PWD" ;; esac
 W=$PWD
 export LANG="${LANG:-C.UTF-8}" R B C W
-exec unshare $u --propagation private /bin/sh -c '
+exec unshare $u --propagation private /bin/sh -c 'PATH=$PATH:/usr/sbin:/sbin
   for d in $B; do [ -e "$d" ] || continue; mkdir -p "$R$d" && mount --rbind "$d" "$R$d" || exit 125; done
   exec chroot "$R" /bin/sh -c "cd \"\$W\" 2>/dev/null || cd /; c=\$C; unset R B C W; PATH=/usr/bin:/bin; exec \"\$c\" \"\$@\"" sh "$@"' sh "$@"
 WRAPPER
@@ -151,6 +151,7 @@ APT::Architectures "$(dpkg --print-architecture)";
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 APT::Keep-Downloaded-Packages "true";
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::Check-Valid-Until "false";
 Acquire::Retries "3";
@@ -193,7 +194,9 @@ make_tree() { # $1 = NN
   rm -rf "$work"
   mkdir -p "$work"
   download "$work/apt" "$name" "$from" >"$DIR/$1.log" 2>&1 && unpack "$work/apt/cache/archives" "$work/root" >>"$DIR/$1.log" 2>&1 || {
-    say "fetching OTP $1 ($name) failed: $(tail -n 1 "$DIR/$1.log") (all of it: $DIR/$1.log)"
+    rm -rf "$work"
+    say "OTP $1 is not installed (no erl and iex of that release on PATH), and fetching it from $from ($name) failed:" \
+      "$(grep -m 1 '^E: ' "$DIR/$1.log" || tail -n 1 "$DIR/$1.log") (all of it: $DIR/$1.log)"
     return 1
   }
   rm -rf "$work/apt" "${DIR:?}/$1"
@@ -220,6 +223,7 @@ one() { # $1 = NN
     return
   fi
   [ -z "$force" ] && [ -x "$T/root/usr/bin/erl" ] || make_tree "$1" || return 1
+  why=
   for how in namespace in_place; do
     rm -rf "$T/bin" "$T/lib"
     wrap_$how "$T"
@@ -227,18 +231,13 @@ one() { # $1 = NN
       echo "otp $1: made from $(suite "$1") in $(($(date +%s) - t0)) s, run in $(echo $how | sed "s,in_,,") ($said)"
       return
     fi
+    why="$why; $(echo $how | sed "s,_, ,"): $("$T/bin/erl" -noinput -boot start_clean -eval 'halt().' 2>&1 </dev/null | tail -n 1)"
   done
   rm -rf "$T/bin"
-  say "OTP $1 is in $T/root but cannot be run: mount namespaces are refused ($(refusal)), and run in place it does" \
-    "not start with this machine's C library. Allow one: run as root with CAP_SYS_ADMIN, or permit unprivileged" \
-    "user namespaces (sysctl kernel.unprivileged_userns_clone=1), or install Erlang/OTP $1 with Elixir."
+  say "OTP $1 is in $T/root but cannot be run, neither in a mount namespace nor in place${why}. Allow one: run as root" \
+    "with CAP_SYS_ADMIN, or permit unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1," \
+    "user.max_user_namespaces), or install Erlang/OTP $1 with Elixir."
   return 1
-}
-
-refusal() {
-  u=-m
-  [ "$(id -u)" = 0 ] || u=-rm
-  unshare $u --propagation private true 2>&1 | head -n 1
 }
 
 status=0
