@@ -69,19 +69,19 @@ function calculator(takeOver: boolean): GenServer<State> {
 
 async function init(self: Process, takeOver: boolean): Promise<Init<State>> {
   const global = globalOf(self);
+  if (!takeOver) {
+    if (await global.registerName(self, MODULE, self.pid)) return { state: undefined };
+    return { stop: tuple(atom('already_started'), global.whereisName(MODULE) ?? atom('undefined')) };
+  }
   // A node that has just come knows no names yet, and others would keep the old one: first all agree. The old
   // calculator answers meanwhile.
-  if (takeOver) await global.sync();
+  await global.sync();
   const holder = global.whereisName(MODULE);
-  if (takeOver && holder !== undefined && holder.node !== self.system.node) {
-    // So that `terminate` is called when the supervisor ends us.
-    self.trapExit = true;
-    const state: State = { pid: holder, monitor: self.monitor(holder) };
-    await global.reRegisterName(self, MODULE, self.pid);
-    return { state };
-  }
-  if (await global.registerName(self, MODULE, self.pid)) return { state: undefined };
-  return { stop: tuple(atom('already_started'), global.whereisName(MODULE) ?? atom('undefined')) };
+  // So that `terminate` is called when the supervisor ends us.
+  self.trapExit = true;
+  const state = holder && { pid: holder, monitor: self.monitor(holder) };
+  await global.reRegisterName(self, MODULE, self.pid);
+  return { state };
 }
 
 function handleCall(request: Term, from: From, state: State): Step<State> {

@@ -153,6 +153,26 @@ test('SIGTERM stops applications first, then the node, with exit code 0; logs ar
   );
 });
 
+test('a second signal ends at once what does not stop', async () => {
+  const start = 'start: async (type, args, self) => ({ ok: self.spawnLink(() => new Promise(() => {})) })';
+  const stop = "prepStop(state, self) { self.system.log('info', 'asked'); return new Promise(() => {}); }";
+  writeFileSync(join(cwd, 'hanging.mjs'), `export default { spec: { name: 'hanging' }, ${start}, ${stop} };`);
+  for (const [signal, exitCode] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
+    const name = `hanging-${exitCode}@127.0.0.1`;
+    const node = new Otpnode(['--name', name, '--cookie', 'C', '-pa', '.', '--app', 'hanging']);
+    await node.said(`this is ${name}`);
+    node.child.kill(signal);
+    await node.said('asked');
+    assert.equal(node.child.exitCode, null);
+    node.child.kill(signal);
+    const { code, err } = await node.ended;
+    assert.deepEqual([code, err], [exitCode, '']);
+  }
+});
+
 test('an application that does not start ends the node, with its reason in one line', async () => {
   const failing = "export default { spec: { name: 'failing' }, start() { throw new Error('boom'); } };";
   writeFileSync(join(cwd, 'failing.mjs'), failing);

@@ -145,6 +145,21 @@ test('a takeover that is undone gives the name back', async () => {
   assert.equal(await add(abc, 1, 2), 3);
 });
 
+test('a takeover takes the name from whoever has it, and from nobody', async () => {
+  for (const holder of ['nobody', 'abc', 'bcd']) {
+    const nodes = (await network('abc bcd')) as [GlobalNode, GlobalNode];
+    const [abc, bcd] = nodes;
+    const has = nodes.find((node) => node.system.node.name.startsWith(holder));
+    await has?.global.registerName(has.self, DistroCal.MODULE, has.self.pid);
+    const { supervisor, master } = await running(abc, takeoverFrom(bcd));
+    assert.equal(await add(bcd, 1, 2), 3, holder);
+    master.exitSignal(supervisor, SHUTDOWN);
+    await until(() => abc.system.process(supervisor) === undefined);
+    const after = abc.global.whereisName(DistroCal.MODULE)?.key;
+    assert.equal(after, has?.self.pid.key, `given back to ${holder}`);
+  }
+});
+
 test('restarted after a takeover, it takes nothing from anybody', async () => {
   const [abc, bcd] = (await network('abc bcd')) as [GlobalNode, GlobalNode];
   await running(bcd, NORMAL);
