@@ -49,8 +49,10 @@ async function startAll(node: Node, applications: readonly Application[]): Promi
 function logOf(flags: RunFlags, configured: LogLevel | 'none' | undefined): Log {
   const terminal = process.stdout.isTTY === true;
   const style = flags.logFormat === 'auto' ? (terminal ? 'line' : 'json') : flags.logFormat;
-  const level = flags.logLevel ?? configured ?? 'info';
-  return createLog({ level, style, colours: terminal && process.env['NO_COLOR'] === undefined });
+  const asked = flags.logLevel ?? configured;
+  const colours = terminal && process.env['NO_COLOR'] === undefined;
+  // OTP's default level, notice, shows no reports of progress; ours, that of Elixir, does not either.
+  return createLog({ level: asked ?? 'info', progress: asked !== undefined, style, colours });
 }
 
 /**

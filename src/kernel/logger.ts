@@ -10,6 +10,8 @@ import { Tuple } from '../terms/tuple.js';
 export interface LogOptions {
   /** The least severe level that is shown; `notice` as in OTP by default. */
   readonly level?: LogLevel | 'none';
+  /** Whether "a child is started" and its like are shown, at level `info` and below; true as in OTP by default. */
+  readonly progress?: boolean;
   /** `json`: one JSON object a line; `line`: one line for a person. */
   readonly style: 'json' | 'line';
   /** Where the text goes, standard output by default. */
@@ -49,7 +51,7 @@ export function createLog(options: LogOptions): Log {
     stream as StreamEntry['stream'],
   );
   return (level, text, fields, origin) => {
-    if (level === 'info' && options.level !== 'debug' && isProgress(origin)) return;
+    if (options.progress === false && isProgress(origin)) return;
     if (fields === undefined) logger[level](text);
     else logger[level](fields, text);
   };
@@ -58,7 +60,7 @@ export function createLog(options: LogOptions): Log {
 const LABEL = atom('label');
 const PROGRESS = atom('progress');
 
-/** "A child is started": of interest only to whoever looks for a fault, as in OTP and Elixir. */
+/** "A child is started", "an application is started": reports of supervisors and the application controller. */
 function isProgress(origin: LogOrigin | undefined): boolean {
   const label = origin?.report instanceof TermMap ? origin.report.get(LABEL) : undefined;
   return label instanceof Tuple && label.elements[1] === PROGRESS;

@@ -142,6 +142,11 @@ test('SIGTERM stops applications first, then the node, with exit code 0; logs ar
     .trim()
     .split('\n')
     .map((line) => (JSON.parse(line) as { msg: string }).msg);
+  assert.deepEqual(
+    texts.filter((text) => /[Ss]tarted/.test(text)),
+    [],
+    'reports of progress',
+  );
   const order = [
     'SIGTERM received - shutting down',
     'Distro application about to stop',
@@ -234,9 +239,10 @@ test('a cookie file is made where there is none', async () => {
     '--log-format',
     'line',
     '--erl',
-    '-kernel net_ticktime 8',
+    '-kernel net_ticktime 8 logger_level info',
   ]);
   await node.said('[notice] this is c@127.0.0.1');
+  assert.match(node.out, /\[info\] Supervisor: \{local,kernel_sup\}\. Started: id=kernel_config,/);
   node.child.kill('SIGINT');
   assert.equal((await node.ended).code, 0);
 });

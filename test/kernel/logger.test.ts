@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLog, type LogOptions } from '../../src/kernel/logger.js';
+import { atom } from '../../src/terms/atom.js';
+import { map } from '../../src/terms/map.js';
+import { Pid } from '../../src/terms/pid.js';
+import { tuple } from '../../src/terms/tuple.js';
 
 function capture(options: Omit<LogOptions, 'write'>): { log: ReturnType<typeof createLog>; lines: string[] } {
   const lines: string[] = [];
@@ -43,6 +47,25 @@ test('the level decides what is shown: notice and above by default, nothing at n
     return lines.length;
   };
   assert.deepEqual([shown(), shown('debug'), shown('error'), shown('none')], [6, 8, 4, 0]);
+});
+
+test('reports of progress are events of level info, which can be left out', () => {
+  const report = map([atom('label'), tuple(atom('supervisor'), atom('progress'))]);
+  const shown = (options: Pick<LogOptions, 'level' | 'progress'>): number => {
+    const { log, lines } = capture({ style: 'json', ...options });
+    log(
+      'info',
+      'a child is started',
+      {},
+      { pid: new Pid(atom('a@h'), 1, 0, 1), groupLeader: undefined, report },
+    );
+    log('info', 'another event');
+    return lines.length;
+  };
+  assert.equal(shown({ level: 'info' }), 2);
+  assert.equal(shown({ level: 'info', progress: false }), 1);
+  assert.equal(shown({ level: 'debug', progress: false }), 1);
+  assert.equal(shown({}), 0);
 });
 
 test('colours mark what is wrong', () => {
