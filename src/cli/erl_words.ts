@@ -160,20 +160,21 @@ function applicationNames(argv: readonly string[]): string[] {
   );
 }
 
-/** Splits a string into words by the rules of `ERL_FLAGS` and `--erl`: blanks, quotes, backslashes. */
+/**
+ * Splits a string into words by the rules that `erl` has for `ERL_FLAGS`: blanks part words, quotes of either kind keep
+ * what is between them as it is, elsewhere a backslash keeps the next character.
+ */
 export function splitErlFlags(flags: string): string[] {
   const words: string[] = [];
   let word: string | undefined;
   let quote = '';
   for (let i = 0; i < flags.length; i++) {
     const c = flags[i] as string;
-    const next = flags[i + 1];
-    if (c === '\\' && next !== undefined && (quote === '' || next === quote || next === '\\')) {
-      word = (word ?? '') + next;
-      i++;
-    } else if (quote !== '') {
+    if (quote !== '') {
       if (c === quote) quote = '';
       else word = (word ?? '') + c;
+    } else if (c === '\\') {
+      word = (word ?? '') + (flags[++i] ?? '');
     } else if (c === '"' || c === "'") {
       quote = c;
       word ??= '';

@@ -99,6 +99,15 @@ test('quotes of ERL_FLAGS', () => {
     'a b',
   ]);
   assert.deepEqual(splitErlFlags(`  -a ''  `), ['-a', '']);
+  // as erl of OTP 25 splits them
+  const split: readonly (readonly [string, readonly string[]])[] = [
+    ['a"b c"d', ['ab cd']],
+    ['"a\\nb" a\\\\b', ['a\\nb', 'a\\b']],
+    [`'{a,"b"}' \\"a`, ['{a,"b"}', '"a']],
+    ['"\\\\" a\\', ['\\\\', 'a']],
+    ["'a\\'b", ['a\\b']],
+  ];
+  for (const [flags, expected] of split) assert.deepEqual(splitErlFlags(flags), expected, flags);
   assert.throws(() => splitErlFlags('-a "b'), { code: 'bad_option' });
 });
 
