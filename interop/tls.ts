@@ -1,7 +1,9 @@
 // Distribution over TLS with real nodes: one optfile for both, mutual verification, strangers refused.
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTlsOptions } from '../src/dist/tls_options.js';
+import { atom } from '../src/terms/atom.js';
+import { format } from '../src/terms/format.js';
 import { type TestCertificate, tlsFile } from '../test/support/tls_files.js';
 import type { Cluster } from './cluster.js';
 import { Network, printed } from './network.js';
@@ -128,6 +130,92 @@ async function ipv6(cluster: Cluster): Promise<void> {
   same(await printed(erl), 'pong', 'ping');
 }
 
+/** Both look up revoked certificates in the same folder: theirs is refused by us, ours by them. */
+async function revoked(cluster: Cluster): Promise<void> {
+  await using network = await Network.open(cluster);
+  const crls = `, {crl_check, true}, {crl_cache, {ssl_crl_hash_dir, {internal, [{dir, "${tlsFile('crls')}"}]}}}`;
+  const valid = optfile(cluster, 'valid.pem', 'revoking_ca.pem', crls);
+  const taken = optfile(cluster, 'revoked.pem', 'revoking_ca.pem', crls);
+  await network.node('ts@127.0.0.1', { tls: readTlsOptions({ optfile: valid }) });
+  const bad = await network.node('bad@127.0.0.1', { tls: readTlsOptions({ optfile: taken }) });
+  const trusted = network.erl(
+    'erl@127.0.0.1',
+    "P({net_adm:ping('ts@127.0.0.1'), net_adm:ping('bad@127.0.0.1')})",
+    {
+      words: [...TLS, '-ssl_dist_optfile', valid],
+    },
+  );
+  same(await printed(trusted), '{pong,pang}', 'pings of a node with a valid certificate');
+  check(!(await bad.connect('erl@127.0.0.1')), 'a revoked certificate of ours was accepted');
+  const strange = network.erl('taken@127.0.0.1', "P(net_adm:ping('ts@127.0.0.1'))", {
+    words: [...TLS, '-ssl_dist_optfile', taken],
+  });
+  same(await printed(strange), 'pang', 'a ping of a node with a revoked certificate');
+  const told = /rejected: TLS: the certificate "CN=revoked" .* was revoked by its issuer/;
+  await until('our log tells', 5000, () => network.lines.some((line) => told.test(line)));
+}
+
+/** A certificate and a cookie are replaced while both nodes run: the next connection has the new ones. */
+async function rotated(cluster: Cluster): Promise<void> {
+  await using network = await Network.open(cluster);
+  const certfile = join(cluster.dir, 'own.pem');
+  const put = (certificate: TestCertificate): void => {
+    copyFileSync(tlsFile(certificate), `${certfile}.new`);
+    renameSync(`${certfile}.new`, certfile);
+  };
+  put('elsewhere.pem');
+  const own = `[{certfile, "${certfile}"}, {cacertfile, "${tlsFile('ca.pem')}"}, {verify, verify_peer}]`;
+  const ours = join(cluster.dir, 'rotated.conf');
+  writeFileSync(ours, `[{server, ${own}}, {client, ${own}}].`);
+  const ts = await network.node('ts@127.0.0.1', { tls: readTlsOptions({ optfile: ours }) });
+  const erl = network.erl(
+    'erl@127.0.0.1',
+    `F = fun(F) -> P(net_adm:ping('ts@127.0.0.1')), receive next -> ok after 100 -> ok end, F(F) end,
+     spawn(fun() -> P(up), F(F) end),
+     C = fun(C) -> case file:consult("cookie") of {ok, [K]} -> erlang:set_cookie(K); _ -> timer:sleep(20), C(C) end end, C(C)`,
+    { words: [...TLS, '-ssl_dist_optfile', optfile(cluster, 'node.pem', 'ca.pem')] },
+  );
+  await erl.line(/^P: pang$/, 20_000);
+  put('node2.pem'); // that for another host was refused by them
+  await erl.line(/^P: pong$/, 10_000);
+  ts.auth.setDefaultCookie('fresh');
+  ts.netKernel.disconnect(atom('erl@127.0.0.1'));
+  await erl.line(/^P: pang$/, 10_000, erl.lines.length);
+  writeFileSync(join(cluster.dir, 'cookie.new'), 'fresh.');
+  renameSync(join(cluster.dir, 'cookie.new'), join(cluster.dir, 'cookie'));
+  await erl.line(/^P: pong$/, 10_000, erl.lines.length);
+}
+
+/** The application fails over from otpnode to Elixir; both boot from one optfile, and a third node asks them. */
+async function failover(cluster: Cluster): Promise<void> {
+  await using network = await Network.open(cluster);
+  const file = optfile(cluster, 'node.pem', 'ca.pem');
+  const distributed = "[{distro, 100, ['abc@127.0.0.1', 'bcd@127.0.0.1']}]";
+  const config = (other: string) => ({ distributed, mandatory: [other] });
+  const words = [...TLS, '-ssl_dist_optfile', file];
+  const abc = await cluster.start('abc', 'otpnode', { config: config('bcd'), args: words });
+  const bcd = await cluster.start('bcd', cluster.release, {
+    config: config('abc'),
+    args: ['--erl', `-start_epmd false ${words.join(' ')}`],
+  });
+  const asker = await network.node('asker@127.0.0.1', {
+    hidden: true,
+    tls: readTlsOptions({ optfile: file }),
+  });
+  const add = async (): Promise<void> => {
+    const calculator = atom('Elixir.Distro.DistroCal');
+    const sum = await asker.client.apply(atom(bcd.node), calculator, atom('add'), [1, 2], {
+      timeoutMs: 5000,
+    });
+    same(format(sum), '3', 'the sum');
+  };
+  await abc.startLine(30_000);
+  await until('bcd answers', 10_000, () => add().then(() => true));
+  await abc.kill();
+  await bcd.startLine(10_000);
+  await until('bcd answers', 10_000, () => add().then(() => true));
+}
+
 export function run(suite: Suite): void {
   const test = (name: string, body: (cluster: Cluster) => Promise<void>): void =>
     suite.test(`TLS: ${name}`, body, { epmd: 'none' });
@@ -141,4 +229,7 @@ export function run(suite: Suite): void {
   test('a client with a strange certificate is refused', strangeClient);
   test('a node without TLS is told from one with it', withoutTls);
   test('inet6_tls', ipv6);
+  test('revoked certificates are refused by both', revoked);
+  test('a new certificate and a new cookie count without a restart', rotated);
+  test('otpnode and Elixir from one optfile, with a failover', failover);
 }

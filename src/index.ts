@@ -10,6 +10,7 @@ export {
   type TlsSources,
   type TlsVersion,
 } from './dist/tls_options.js';
+export type { VerifyFun } from './dist/tls_verify.js';
 export { type Node, type NodeEvents, type NodeOptions, startNode } from './node.js';
 
 // --- errors

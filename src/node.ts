@@ -9,7 +9,14 @@ import { homedir } from 'node:os';
 import type { ChannelOptions } from './dist/channel.js';
 import { DEFAULT_DFLAGS, HIDDEN_DFLAGS } from './dist/dflags.js';
 import type { GivenName } from './dist/dist_util.js';
-import { hostProblem, isNameHead, type NameMode, type NameParts, splitNode } from './dist/node_name.js';
+import {
+  AllowList,
+  hostProblem,
+  isNameHead,
+  type NameMode,
+  type NameParts,
+  splitNode,
+} from './dist/node_name.js';
 import { ConnectionError } from './errors.js';
 import type { Process, ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
@@ -257,7 +264,9 @@ async function boot(
 ): Promise<Node> {
   const auth = new Auth(options);
   const unnamed = parts.name === UNDEFINED;
-  const dist = await ProtoDist.start(unnamed ? { ...options, listen: false } : options, parts.name);
+  const allowed = new AllowList(options.allow);
+  const listening = unnamed ? { ...options, listen: false as const } : options;
+  const dist = await ProtoDist.start(listening, parts.name, allowed);
   undo.push(() => dist.close());
   const naming = unnamed ? await askForName(options, parts, auth, dist) : undefined;
   if (naming !== undefined) undo.push(() => naming.socket.close());
@@ -276,7 +285,7 @@ async function boot(
     flags: hidden && !groups.configured ? HIDDEN_DFLAGS : DEFAULT_DFLAGS,
     ...(groups.configured ? { visibleTo: (node: Atom) => groups.isVisibleTo(node, hidden) } : {}),
     nameMode: nameMode(options, parts),
-    ...(options.allow === undefined ? {} : { allowed: options.allow }),
+    allowed,
     ...(options.autoConnect === undefined ? {} : { autoConnect: options.autoConnect }),
     ...(options.setupTimeMs === undefined ? {} : { setupTimeMs: options.setupTimeMs }),
     channel: channelOptions(options),

@@ -53,7 +53,6 @@ const WITHOUT_EFFECT: ReadonlyMap<string, Values> = new Map([
   ['smp', 'maybe'],
   ['boot', 'one'],
   ['mode', 'one'],
-  ['epmd_module', 'one'],
   ['kernel_poll', 'one'],
   ['emu_flavor', 'one'],
 ]);
@@ -67,6 +66,7 @@ const IMPOSSIBLE: ReadonlyMap<string, string> = new Map([
   ['S', 'runs an Elixir script'],
   ['r', 'loads Elixir code'],
   ['remsh', 'opens a shell'],
+  ['epmd_module', 'names a module of Erlang: to live without EPMD use -erl_epmd_port and -start_epmd false'],
   ['detached', 'runs in the background: use your service manager, or & of the shell'],
 ]);
 

@@ -48,12 +48,21 @@ export function nodeOptions(flags: RunFlags, config: Config, where: Surroundings
     listen: flags.distListen
       ? {
           family,
-          noDelay: kernel.distNodelay,
-          ...defined('host', kernel.inetDistUseInterface),
+          checkIp: kernel.checkIp,
+          ...defined('noDelay', kernel.distNodelay ?? kernel.inetDistListenOptions.noDelay),
+          ...defined('keepAlive', kernel.inetDistListenOptions.keepAlive),
+          ...defined('backlog', kernel.inetDistListenOptions.backlog),
+          ...defined('host', kernel.inetDistUseInterface ?? kernel.inetDistListenOptions.ip),
           ...defined('portMin', kernel.inetDistListenMin),
           ...defined('portMax', kernel.inetDistListenMax),
         }
       : false,
+    connect: {
+      ...defined('noDelay', kernel.distNodelay ?? kernel.inetDistConnectOptions.noDelay),
+      ...defined('keepAlive', kernel.inetDistConnectOptions.keepAlive),
+      ...defined('localAddress', kernel.inetDistConnectOptions.ip),
+      ...defined('localPort', kernel.inetDistConnectOptions.port),
+    },
     epmd: {
       start: flags.startEpmd,
       family,

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { PacketReader } from '../bytes/packet.js';
 import { ConnectionError } from '../errors.js';
 import type { HandshakeIo } from './dist_util.js';
+import type { Certified } from './node_name.js';
 import { withReadBuffer } from './read_buffer.js';
 
 /** Far above any handshake message: a name has at most 255 bytes. */
@@ -11,6 +12,8 @@ const MAX_MESSAGE = 4096;
 
 export class DistSocket implements HandshakeIo {
   readonly address: string;
+  /** Set where the peer showed a valid certificate. */
+  certified: Certified | undefined;
   /** Called when the connection is handed over or gone. */
   onDone: () => void = () => {};
   readonly #socket: Socket;

@@ -15,12 +15,14 @@ import {
   missingFlags,
 } from './dflags.js';
 import * as message from './handshake.js';
-import { isHost, splitNode } from './node_name.js';
+import { type Certified, isHost, splitNode } from './node_name.js';
 
 /** One end of a connection during the handshake: whole messages, without their length. */
 export interface HandshakeIo {
   /** Where the peer is, for people: `host:port`. */
   readonly address: string;
+  /** What the peer's certificate says; undefined if it showed none. */
+  readonly certified?: Certified | undefined;
   send(message: Buffer): void;
   /** The next message. Rejects when the connection ends. */
   recv(): Promise<Buffer>;
@@ -255,11 +257,11 @@ async function answer(attempt: Attempt, policy: OtherStartedPolicy, peer: Candid
       return;
     case 'nok':
       throw attempt.failed('nok', 'we dial it at the same time and our attempt goes on');
-    case 'not_allowed':
-      throw attempt.failed(
-        'not_allowed',
-        peer.node.name === policy.ourName ? 'it bears our own name' : 'it is not on the allow list',
-      );
+    case 'not_allowed': {
+      const certified = attempt.io.certified === undefined ? '' : ', or its certificate is not for its host';
+      const why = `it is not on the allow list${certified}`;
+      throw attempt.failed('not_allowed', peer.node.name === policy.ourName ? 'it bears our own name' : why);
+    }
     case 'close':
       throw attempt.failed('alive', 'another connection of that node is just being set up');
     case 'alive': {

@@ -11,8 +11,10 @@ export type { Family, Listener, ListenOptions } from './listener.js';
 export interface ConnectOptions {
   readonly family?: Family;
   readonly noDelay?: boolean;
-  /** The address to dial from. */
+  readonly keepAlive?: boolean;
+  /** The address and the port to dial from. */
   readonly localAddress?: string;
+  readonly localPort?: number;
   /** Time to connect, `NET_SETUPTIME_MS` by default. */
   readonly timeoutMs?: number;
 }
@@ -20,7 +22,7 @@ export interface ConnectOptions {
 /** Listens on the first free port of the range. Throws `ConnectionError` `unreachable` when there is none. */
 export async function listen(options: ListenOptions = {}): Promise<Listener> {
   const gate = new Gate(options);
-  const server = createServer({ pauseOnConnect: true, noDelay: options.noDelay ?? true }, (socket) => {
+  const server = createServer({ pauseOnConnect: true, ...socketOptions(options) }, (socket) => {
     if (gate.admit(socket)) gate.ready(new DistSocket(socket, 2));
   });
   return await listening(server, gate, options);
@@ -41,11 +43,30 @@ export async function connect(host: string, port: number, options: ConnectOption
     host,
     port,
     family: options.family ?? 4,
-    noDelay: options.noDelay ?? true,
-    ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+    ...socketOptions(options),
+    ...from(options),
   });
   await established(socket, 'connect', `${host}:${port}`, options.timeoutMs);
   return new DistSocket(socket, 2);
+}
+
+/** How sockets of the distribution are, unless told otherwise. */
+export function socketOptions(options: { readonly noDelay?: boolean; readonly keepAlive?: boolean }): {
+  noDelay: boolean;
+  keepAlive: boolean;
+} {
+  return { noDelay: options.noDelay ?? true, keepAlive: options.keepAlive ?? false };
+}
+
+/** Where to dial from. */
+export function from({
+  localAddress,
+  localPort,
+}: ConnectOptions): Pick<ConnectOptions, 'localAddress' | 'localPort'> {
+  return {
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(localPort === undefined ? {} : { localPort }),
+  };
 }
 
 /** Resolves when the socket emits `event`; rejects, and destroys it, when it fails or is too slow. */

@@ -1,7 +1,8 @@
 // What TCP and TLS have in common to listen: a port of a range, and what connects held until the node is ready.
-import type { Server, Socket } from 'node:net';
+import { BlockList, isIP, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { ConnectionError } from '../errors.js';
-import type { Log } from '../erts/log.js';
+import { type Log, silent } from '../erts/log.js';
 import { addressOf, type DistSocket } from './dist_socket.js';
 
 /** 4 for `inet_tcp`, 6 for `inet6_tcp`. */
@@ -18,6 +19,9 @@ export interface ListenOptions {
   readonly backlog?: number;
   /** `dist_nodelay`, true by default. */
   readonly noDelay?: boolean;
+  readonly keepAlive?: boolean;
+  /** Only who is on one of this machine's own networks may connect (`check_ip`). */
+  readonly checkIp?: boolean;
   /** Connections that may be in their handshake at once; more are closed. */
   readonly maxHandshakes?: number;
   readonly log?: Log;
@@ -39,6 +43,8 @@ export interface Listener {
 /** Holds and counts what connects to a listener. */
 export class Gate {
   readonly #maxHandshakes: number;
+  readonly #checkIp: boolean;
+  readonly #log: Log;
   /** Addresses of the connections that are not handed over yet. */
   readonly #open = new Set<string>();
   readonly #held = new Set<DistSocket>();
@@ -46,11 +52,20 @@ export class Gate {
 
   constructor(options: ListenOptions) {
     this.#maxHandshakes = options.maxHandshakes ?? MAX_HANDSHAKES;
+    this.#checkIp = options.checkIp ?? false;
+    this.#log = options.log ?? silent;
   }
 
-  /** Somebody connected; false: there are too many, it was closed. */
+  /** Somebody connected; false: there are too many, or it is a stranger's address; it was closed. */
   admit(socket: Socket): boolean {
     socket.on('error', () => {});
+    if (this.#checkIp && !isOnOwnNetwork(socket.remoteAddress ?? '')) {
+      const address = addressOf(socket);
+      const why = 'its address is on none of the networks of this machine, and check_ip is set';
+      this.#log('error', `connection attempt from ${address} rejected: ${why}`, { address });
+      socket.destroy();
+      return false;
+    }
     if (this.#open.size >= this.#maxHandshakes) {
       socket.destroy();
       return false;
@@ -82,6 +97,23 @@ export class Gate {
     for (const socket of this.#held) socket.close();
     this.#held.clear();
   }
+}
+
+/** Whether an address belongs to a network that one of this machine's interfaces is in. */
+export function isOnOwnNetwork(
+  address: string,
+  interfaces: ReturnType<typeof networkInterfaces> = networkInterfaces(),
+): boolean {
+  const own = new BlockList();
+  for (const { cidr, family } of Object.values(interfaces).flatMap((all) => all ?? [])) {
+    const [net, prefix] = cidr?.split('/') ?? [];
+    if (net !== undefined && prefix !== undefined) own.addSubnet(net, Number(prefix), versionOf(family));
+  }
+  return isIP(address) !== 0 && own.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}
+
+function versionOf(family: 'IPv4' | 'IPv6'): 'ipv4' | 'ipv6' {
+  return family === 'IPv6' ? 'ipv6' : 'ipv4';
 }
 
 /** Binds the server to the first free port and makes it a `Listener`. */

@@ -46,15 +46,54 @@ export function hostProblem(host: string, mode: NameMode): string | undefined {
   return undefined;
 }
 
-/**
- * Whether an allow list (`net_kernel:allow/1`) has the node, its host, or its name with an `@` behind it.
- * `node` may be a host alone, as a peer sends that asks for a name.
- */
-export function isAllowed(node: string, allowed: readonly string[]): boolean {
+/** What a certificate says of the peer that proved to have it. */
+export interface Certified {
+  isFor(host: string): boolean;
+  /** The peer's IP address, if the certificate is for that. */
+  readonly address: string | undefined;
+}
+
+/** Who may connect (`net_kernel:allow/1`): nodes, hosts, and names with an `@` behind; everybody while it is empty. */
+export class AllowList {
+  #entries: readonly string[];
+
+  constructor(entries: readonly string[] = []) {
+    this.#entries = entries;
+  }
+
+  /** From now on these, too. */
+  add(entries: readonly string[]): void {
+    this.#entries = [...this.#entries, ...entries];
+  }
+
+  /** The hosts that are named. */
+  get hosts(): string[] {
+    return [...new Set(this.#entries.map(hostOf))].filter((host) => host !== '');
+  }
+
+  /**
+   * `node` may be a host alone, as a peer sends that asks for a name. Of a peer with a certificate only the entries
+   * count whose host that is for; the address that it is for counts as an entry, too (`inet_tls_dist`).
+   */
+  has(node: string, certified?: Certified): boolean {
+    if (this.#entries.length === 0) return true;
+    const entries =
+      certified === undefined
+        ? this.#entries
+        : [...this.#entries.filter((entry) => certified.isFor(hostOf(entry))), certified.address ?? ''];
+    return isAllowed(node, entries);
+  }
+}
+
+function hostOf(entry: string): string {
+  return entry.slice(entry.indexOf('@') + 1);
+}
+
+function isAllowed(node: string, entries: readonly string[]): boolean {
+  const host = hostOf(node);
   const at = node.indexOf('@');
-  const host = node.slice(at + 1);
   const name = at < 0 ? undefined : node.slice(0, at);
-  return allowed.some(
+  return entries.some(
     (entry) => entry === node || entry === host || (name !== undefined && entry === `${name}@`),
   );
 }

@@ -1,7 +1,13 @@
 // Certificates, keys and authorities of one side of TLS, read from their files again when those change: a new
 // certificate counts for the next connection, and live connections keep theirs.
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
+import {
+  createSecureContext,
+  rootCertificates,
+  type SecureContextOptions,
+  type SecureVersion,
+} from 'node:tls';
 import { ConfigError } from '../errors.js';
 import { type Log, silent } from '../erts/log.js';
 import type { TlsCertificate, TlsSide, TlsVersion } from './tls_options.js';
@@ -19,6 +25,8 @@ export class TlsCredentials {
   readonly #log: Log;
   #looks: string;
   #options: SecureContextOptions;
+  /** Those of `#options`, once somebody asked. */
+  #authorities: readonly X509Certificate[] | undefined;
 
   /** Throws `ConfigError` if a file cannot be read, or what is in it does not fit. */
   constructor(side: TlsSide, role: Role, log: Log = silent) {
@@ -34,6 +42,9 @@ export class TlsCredentials {
     if (role === 'server' && side.verify === 'verify_peer' && !side.cacertfile && !side.cacerts) {
       throw bad('the server verifies its clients (verify_peer) by no authority: set cacertfile');
     }
+    if (side.crlCheck !== undefined && side.crlFolder === undefined) {
+      log('warning', `TLS: the ${role} side checks no revocation lists: crl_cache names no folder of them`);
+    }
     this.#looks = looksOf(side);
     this.#options = contextOptions(side, role);
   }
@@ -45,12 +56,26 @@ export class TlsCredentials {
     this.#looks = looks;
     try {
       this.#options = contextOptions(this.#side, this.#role);
+      this.#authorities = undefined;
       this.#log('notice', `TLS: the certificates of the ${this.#role} side were read again`);
     } catch (error) {
       this.#log('error', `TLS: the old certificates stay in use: ${(error as Error).message}`);
     }
     return this.#options;
   }
+
+  /** Whom a peer's certificate must lead to; those of Node.js where none are given. */
+  authorities(): readonly X509Certificate[] {
+    const { ca } = this.#options;
+    this.#authorities ??= (ca === undefined ? rootCertificates : certificatesIn(String(ca))).map(
+      (pem) => new X509Certificate(pem),
+    );
+    return this.#authorities;
+  }
+}
+
+function certificatesIn(pem: string): readonly string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
 }
 
 function filesOf(side: TlsSide): string[] {
@@ -78,7 +103,10 @@ function contextOptions(side: TlsSide, role: Role): SecureContextOptions {
     cert: side.certificates.map(certificateOf),
     key: side.certificates.map((own) => ({ pem: keyOf(own), passphrase: own.password })),
     ...(side.ciphers === undefined ? {} : { ciphers: side.ciphers }),
+    ...(side.dh === undefined ? {} : { dhparam: side.dh }),
     ...(side.dhfile === undefined ? {} : { dhparam: read(side.dhfile, 'dhfile') }),
+    ...(side.groups === undefined ? {} : { ecdhCurve: side.groups }),
+    ...(side.signatureAlgorithms === undefined ? {} : { sigalgs: side.signatureAlgorithms }),
   };
   const ca = side.cacertfile === undefined ? side.cacerts : read(side.cacertfile, 'cacertfile');
   if (ca !== undefined) options.ca = ca;

@@ -2,13 +2,15 @@
 //
 // They come from a file and from the command line, which counts first. What we do not know is refused by name, and
 // so is what we know but cannot do: an option that was meant to protect must not be passed over.
-import { Atom } from '../terms/atom.js';
+import { Atom, atom } from '../terms/atom.js';
 import { text } from '../terms/binary.js';
 import { ExportFun } from '../terms/fun.js';
 import { TermMap } from '../terms/map.js';
 import type { Term } from '../terms/term.js';
-import { Tuple } from '../terms/tuple.js';
+import { isTagged, Tuple } from '../terms/tuple.js';
+import type { CrlCheck } from './crl.js';
 import { badOption, checkWords, type Given, type Role, readOptfile, wordsOf } from './tls_sources.js';
+import type { VerifyFun } from './tls_verify.js';
 
 export type TlsVersion = 'tlsv1.2' | 'tlsv1.3';
 
@@ -41,6 +43,19 @@ export interface TlsSide {
   /** The name a client expects instead of the host; `disable`: any. */
   readonly serverName?: string | 'disable';
   readonly dhfile?: string;
+  /** PEM. */
+  readonly dh?: string;
+  /** Groups of the key exchange and algorithms of signatures, in OpenSSL's form. */
+  readonly groups?: string;
+  readonly signatureAlgorithms?: string;
+  /** False: a server's clients may not renegotiate. */
+  readonly clientRenegotiation?: boolean;
+  /** Whether revoked certificates are refused, by the lists in `crlFolder`. */
+  readonly crlCheck?: CrlCheck;
+  /** A folder as `ssl_crl_hash_dir` reads it: files `HASH.rN`. */
+  readonly crlFolder?: string;
+  /** Whom else to ask: `name` is for messages, `state` what the first call is given. */
+  readonly verifyFun?: { readonly name: string; readonly fun: VerifyFun; readonly state: Term };
 }
 
 export interface TlsOptions {
@@ -53,6 +68,8 @@ export interface TlsSources {
   readonly optfile?: string | undefined;
   /** The words behind `-ssl_dist_opt`. */
   readonly opts?: readonly string[] | undefined;
+  /** The functions that `verify_fun` may name, as `{Module, Function, State}`: by `module:function`. */
+  readonly verifyFuns?: Readonly<Record<string, VerifyFun>> | undefined;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -61,14 +78,31 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export function readTlsOptions(sources: TlsSources): TlsOptions {
   const words = sources.opts ?? [];
   const file = sources.optfile === undefined ? undefined : readOptfile(sources.optfile);
-  const side = (role: Role): TlsSide => made([...wordsOf(role, words), ...(file?.[role] ?? [])]);
+  const side = (role: Role): TlsSide => made([...wordsOf(role, words), ...(file?.[role] ?? [])], sources);
   checkWords(words);
   return { server: side('server'), client: side('client') };
 }
 
 // --- what the options mean -----------------------------------------------------------------------------------------
 
-type Setter = (side: Mutable<TlsSide>, value: Term, first: Mutable<TlsCertificate>) => boolean;
+const VERIFY_CLIENT = 'inet_tls_dist:verify_client';
+const BEST = 'best_effort';
+const DIR = atom('dir');
+/** OpenSSL's names of groups that differ from OTP's. */
+const GROUPS: Readonly<Record<string, string>> = {
+  secp256r1: 'P-256',
+  secp384r1: 'P-384',
+  secp521r1: 'P-521',
+  x25519: 'X25519',
+  x448: 'X448',
+};
+
+type Setter = (
+  side: Mutable<TlsSide>,
+  value: Term,
+  first: Mutable<TlsCertificate>,
+  sources: TlsSources,
+) => boolean;
 
 /** Each sets its part of a side, or returns false for a value that it does not take. */
 const OPTIONS: ReadonlyMap<string, Setter> = new Map(
@@ -89,9 +123,14 @@ const OPTIONS: ReadonlyMap<string, Setter> = new Map(
     cacerts: (side, value) => derOf(value, (pem) => (side.cacerts = pem)),
     verify: (side, value) => oneOf(value, ['verify_none', 'verify_peer'] as const, (v) => (side.verify = v)),
     fail_if_no_peer_cert: (side, value) => booleanOf(value, (v) => (side.failIfNoPeerCert = v)),
-    verify_fun: (side, value) => {
-      side.verifyClient = isVerifyClient(value);
-      return side.verifyClient;
+    verify_fun: (side, value, _, { verifyFuns = {} }) => {
+      const { name, state } = functionOf(value) ?? {};
+      if (name === undefined || state === undefined) return false;
+      if (name === VERIFY_CLIENT) side.verifyClient = true;
+      else if (Object.hasOwn(verifyFuns, name)) {
+        side.verifyFun = { name, fun: verifyFuns[name] as VerifyFun, state };
+      } else return false;
+      return true;
     },
     versions: (side, value) => {
       const versions: TlsVersion[] = [];
@@ -122,39 +161,104 @@ const OPTIONS: ReadonlyMap<string, Setter> = new Map(
         ? oneOf(value, ['disable'] as const, (v) => (side.serverName = v))
         : textOf(value, (name) => (side.serverName = name)),
     dhfile: (side, value) => textOf(value, (file) => (side.dhfile = file)),
-    crl_check: (_, value) => value === false,
+    dh: (side, value) => {
+      if (value instanceof Uint8Array) side.dh = pem('DH PARAMETERS', value);
+      return value instanceof Uint8Array;
+    },
+    eccs: (side, value) =>
+      namesOf(
+        value,
+        (one) => GROUPS[one] ?? one,
+        (names) => (side.groups = names),
+      ),
+    supported_groups: (side, value) =>
+      namesOf(
+        value,
+        (one) => GROUPS[one] ?? one,
+        (names) => (side.groups = names),
+      ),
+    signature_algs: (side, value) =>
+      namesOf(
+        value,
+        (one) => one,
+        (names) => (side.signatureAlgorithms = names),
+      ),
+    client_renegotiation: (side, value) => booleanOf(value, (v) => (side.clientRenegotiation = v)),
+    protocol: (_, value) => oneOf(value, ['tls'] as const, () => {}),
+    handshake: (_, value) => oneOf(value, ['full'] as const, () => {}),
+    crl_check: (side, value) => {
+      if (value === true) side.crlCheck = true;
+      return (
+        typeof value === 'boolean' ||
+        oneOf(value, ['peer', 'best_effort'] as const, (v) => (side.crlCheck = v))
+      );
+    },
+    crl_cache: (side, value) => {
+      const { module, options } = crlCache(value) ?? {};
+      if (module === 'ssl_crl_cache') return options?.length === 0;
+      const [dir] = module === 'ssl_crl_hash_dir' && options?.length === 1 ? options : [];
+      return isTagged(dir, DIR, 2) && textOf(dir.elements[1] as Term, (folder) => (side.crlFolder = folder));
+    },
   }),
 );
 
 /** Without meaning for us: they tune OTP's implementation, or say what is always so here. */
-const IGNORED: ReadonlySet<string> = new Set([
-  'backlog',
-  'erl_dist',
-  'hibernate_after',
-  'honor_cipher_order',
-  'keep_secrets',
-  'keepalive',
-  'ktls',
-  'log_level',
-  'nodelay',
-  'recbuf',
-  'reuse_sessions',
-  'secure_renegotiate',
-  'sndbuf',
-]);
+const IGNORED: ReadonlySet<string> = new Set(
+  [
+    // of the socket, or what the distribution sets itself
+    'active backlog buffer delay_send erl_dist exit_on_close header high_watermark keepalive low_watermark mode nodelay',
+    'packet packet_size recbuf reuseaddr send_timeout send_timeout_close show_econnreset sndbuf tos',
+    // of processes and sessions
+    'hibernate_after keep_secrets key_update_at ktls log_level receiver_spawn_opts renegotiate_at reuse_session',
+    'reuse_sessions sender_spawn_opts session_tickets spawn_opt stateless_tickets_seed use_ticket',
+    // of the handshake, without effect on who is trusted
+    'beast_mitigation certificate_authorities cookie fallback honor_cipher_order honor_ecc_order max_fragment_length',
+    'max_handshake_size middlebox_comp_mode padding_check secure_renegotiate',
+  ].flatMap((line) => line.split(' ')),
+);
 
-/** Why we cannot do what some options ask for. */
+const CODE = 'it takes a function or a module of Erlang, which this node cannot run';
+const NOT_IN_DISTRIBUTION = 'connections of the distribution do not use it here';
+const NOT_CHECKED = 'this node cannot check it';
+
+/** Why we cannot do what some options of OTP's ask for. */
 const CANNOT: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    verify_fun: 'only inet_tls_dist:verify_client/3 is known, other functions are Erlang code',
-    crl_check: 'revocation lists are not checked by this node: use false',
-    crl_cache: 'revocation lists are not checked by this node',
+    verify_fun:
+      'it takes {Module, Function, State} or {fun Module:Function/3, State}; known are inet_tls_dist:verify_client and ' +
+      'what the program gives to readTlsOptions (verifyFuns)',
+    crl_check: 'it takes true, false, peer or best_effort',
+    crl_cache:
+      'lists are read from a folder, not fetched: {ssl_crl_hash_dir, {internal, [{dir, "/path"}]}}, in which files are named HASH.rN',
     versions: "known are 'tlsv1.2' and 'tlsv1.3'",
     ciphers: 'it takes OpenSSL names: ["TLS_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384"]',
+    protocol: 'the distribution runs over tls only',
+    handshake: 'the distribution makes a full one',
+    cb_info: CODE,
+    customize_hostname_check: CODE,
+    partial_chain: CODE,
+    sni_fun: CODE,
+    user_lookup_fun: CODE,
+    allow_any_ca_purpose: NOT_CHECKED,
+    cert_policy_opts: NOT_CHECKED,
+    ocsp_nonce: NOT_CHECKED,
+    ocsp_responder_certs: NOT_CHECKED,
+    ocsp_stapling: NOT_CHECKED,
+    signature_algs_cert: NOT_CHECKED,
+    stapling: NOT_CHECKED,
+    alpn_advertised_protocols: NOT_IN_DISTRIBUTION,
+    alpn_preferred_protocols: NOT_IN_DISTRIBUTION,
+    anti_replay: NOT_IN_DISTRIBUTION,
+    client_preferred_next_protocols: NOT_IN_DISTRIBUTION,
+    early_data: NOT_IN_DISTRIBUTION,
+    next_protocols_advertised: NOT_IN_DISTRIBUTION,
+    psk_identity: NOT_IN_DISTRIBUTION,
+    sni_hosts: NOT_IN_DISTRIBUTION,
+    srp_identity: NOT_IN_DISTRIBUTION,
   }),
 );
 
-function made(given: readonly Given[]): TlsSide {
+function made(given: readonly Given[], sources: TlsSources): TlsSide {
   const first: Mutable<TlsCertificate> = {};
   const side: Mutable<TlsSide> = { certificates: [] };
   const seen = new Set<string>();
@@ -163,13 +267,22 @@ function made(given: readonly Given[]): TlsSide {
     if (seen.has(key) || IGNORED.has(key)) continue;
     seen.add(key);
     const set = OPTIONS.get(key);
-    if (set?.(side, value, first) === true) continue;
+    if (set?.(side, value, first, sources) === true) continue;
     const why =
       CANNOT.get(key) ?? (set === undefined ? 'it is not known here' : 'its value is not of the right kind');
     throw badOption(`the TLS option ${key} cannot be used: ${why}`, where, key);
   }
   if (first.certfile !== undefined || first.cert !== undefined)
     side.certificates = [first, ...side.certificates];
+  // OTP would refuse every connection
+  const crlCheck = given.find(({ key }) => key === 'crl_check');
+  if (crlCheck !== undefined && side.crlFolder === undefined && (side.crlCheck ?? BEST) !== BEST) {
+    throw badOption(
+      'the TLS option crl_check needs the folder of the lists: {crl_cache, {ssl_crl_hash_dir, {internal, [{dir, "/path"}]}}}',
+      crlCheck.where,
+      'crl_check',
+    );
+  }
   return side;
 }
 
@@ -177,23 +290,44 @@ function made(given: readonly Given[]): TlsSide {
 function certsKeys(key: Term, value: Term, more: Mutable<TlsCertificate>): boolean {
   const name = key instanceof Atom ? key.name : '';
   if (!['certfile', 'keyfile', 'password', 'cert', 'key'].includes(name)) return false;
-  return OPTIONS.get(name)?.({ certificates: [] }, value, more) === true;
+  return OPTIONS.get(name)?.({ certificates: [] }, value, more, {}) === true;
 }
 
-function isVerifyClient(value: Term): boolean {
-  if (!(value instanceof Tuple)) return false;
-  const [module, fun] = value.elements;
-  if (module instanceof ExportFun) return isFunction(module.module, module.function) && module.arity === 3;
-  return isFunction(module, fun);
+/** `{Module, Function, State}`, or `{fun Module:Function/3, State}`. */
+function functionOf(value: Term): { name: string; state: Term } | undefined {
+  if (!(value instanceof Tuple)) return undefined;
+  const [first, second, third] = value.elements;
+  if (first instanceof ExportFun) {
+    const { module, function: name, arity } = first;
+    if (!(module instanceof Atom) || !(name instanceof Atom) || arity !== 3 || second === undefined)
+      return undefined;
+    return { name: `${module.name}:${name.name}`, state: second };
+  }
+  if (!(first instanceof Atom) || !(second instanceof Atom) || third === undefined) return undefined;
+  return { name: `${first.name}:${second.name}`, state: third };
 }
 
-function isFunction(module: Term | undefined, fun: Term | undefined): boolean {
-  return (
-    module instanceof Atom &&
-    fun instanceof Atom &&
-    module.name === 'inet_tls_dist' &&
-    fun.name === 'verify_client'
-  );
+/** `{Module, {Handle, Options}}`. */
+function crlCache(value: Term): { module: string; options: readonly Term[] } | undefined {
+  if (!(value instanceof Tuple)) return undefined;
+  const [module, inner] = value.elements;
+  const options = inner instanceof Tuple && inner.elements.length === 2 ? inner.elements[1] : undefined;
+  if (!(module instanceof Atom) || !Array.isArray(options)) return undefined;
+  return { module: module.name, options: options as readonly Term[] };
+}
+
+/** Names of algorithms, as atoms or as pairs `{sha256, ecdsa}`, in OpenSSL's form. */
+function namesOf(value: Term, named: (name: string) => string, set: (names: string) => unknown): boolean {
+  if (!Array.isArray(value) || value.length === 0) return false;
+  const names = (value as readonly Term[]).map((one) => {
+    if (one instanceof Atom) return named(one.name);
+    const [hash, sign] = one instanceof Tuple && one.elements.length === 2 ? one.elements : [];
+    if (!(hash instanceof Atom) || !(sign instanceof Atom)) return undefined;
+    return `${sign.name.toUpperCase()}+${hash.name.toUpperCase()}`;
+  });
+  if (names.includes(undefined)) return false;
+  set(names.join(':'));
+  return true;
 }
 
 function textOf(value: Term, set: (value: string) => unknown): boolean {

@@ -8,6 +8,7 @@ import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
 import { erroneous, validateDistributed } from './config_merge.js';
 import { type GroupTuple, globalGroups } from './global_group_config.js';
+import { addressOf, type InetOptions, inetOptions } from './inet_options.js';
 
 /** One application of the parameter `distributed`. */
 export interface DistributedApplication {
@@ -39,7 +40,13 @@ export interface KernelParameters {
   readonly inetDistListenMax: number | undefined;
   /** An IP address as text. */
   readonly inetDistUseInterface: string | undefined;
-  readonly distNodelay: boolean;
+  /** Options of the sockets; `inet_dist_use_interface` and `dist_nodelay` count before these. */
+  readonly inetDistListenOptions: InetOptions;
+  readonly inetDistConnectOptions: InetOptions;
+  /** Only nodes of this machine's own networks may connect. */
+  readonly checkIp: boolean;
+  /** Undefined: it is not set, which means true. */
+  readonly distNodelay: boolean | undefined;
   /** The fixed distribution port of all nodes: EPMD is not asked. */
   readonly erlEpmdNodeListenPort: number | undefined;
   /** Undefined: there are none. */
@@ -94,7 +101,10 @@ export function kernelParameters(
     inetDistListenMin: listenMin,
     inetDistListenMax: listenMax,
     inetDistUseInterface: ipAddress('inet_dist_use_interface', get('inet_dist_use_interface')),
-    distNodelay: boolean('dist_nodelay', true),
+    inetDistListenOptions: inetOptions('inet_dist_listen_options', get('inet_dist_listen_options'), warn),
+    inetDistConnectOptions: inetOptions('inet_dist_connect_options', get('inet_dist_connect_options'), warn),
+    checkIp: boolean('check_ip', false),
+    distNodelay: optionalBoolean('dist_nodelay', get('dist_nodelay')),
     erlEpmdNodeListenPort: integer('erl_epmd_node_listen_port', 1, 65535),
     globalGroups: globalGroups(get('global_groups')),
     shutdownTimeoutMs: shutdownTimeout(get('shutdown_timeout')),
@@ -149,11 +159,8 @@ function distAutoConnect(value: Term | undefined): 'always' | 'once' | 'never' {
 
 function ipAddress(name: string, value: Term | undefined): string | undefined {
   if (value === undefined) return undefined;
-  const parts = value instanceof Tuple ? value.elements : [];
-  const most = parts.length === 4 ? 255 : 65535;
-  const valid = parts.every((part) => typeof part === 'number' && part >= 0 && part <= most);
-  if (valid && parts.length === 4) return parts.join('.');
-  if (valid && parts.length === 8) return parts.map((part) => (part as number).toString(16)).join(':');
+  const address = addressOf(value);
+  if (address !== undefined) return address;
   throw erroneous(name, `${format(value, 200)} is no IP address such as {127,0,0,1}`);
 }
 

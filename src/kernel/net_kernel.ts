@@ -22,7 +22,7 @@ import {
   NET_SETUPTIME_MS,
   type Verdict,
 } from '../dist/dist_util.js';
-import { hostProblem, isAllowed, type NameMode, splitNode } from '../dist/node_name.js';
+import { AllowList, hostProblem, type NameMode, splitNode } from '../dist/node_name.js';
 import { HandshakeError, OtpnodeError } from '../errors.js';
 import type { DistEntry } from '../erts/dist_entry.js';
 import type { LogLevel } from '../erts/log.js';
@@ -47,7 +47,7 @@ export interface NetKernelOptions {
   readonly visibleTo?: (node: Atom) => boolean;
   readonly nameMode: NameMode;
   /** Only these nodes may connect (`net_kernel:allow/1`); all by default. */
-  readonly allowed?: readonly string[];
+  readonly allowed?: AllowList;
   /** Whether a signal to a node that is not connected connects it: `once` until it was lost (`dist_auto_connect`). */
   readonly autoConnect?: 'always' | 'once' | 'never';
   /** Time of each step of setting up a connection (`net_setuptime`). */
@@ -105,7 +105,7 @@ export class NetKernel {
   readonly #names = new DynamicNames();
   /** The peers' attempts that are in their handshake, also those that have not told their name yet. */
   readonly #incoming = new Set<Attempt>();
-  #allowed: readonly string[];
+  readonly #allowed: AllowList;
   /** `net_kernel:get_net_ticktime/0`, `set_net_ticktime/2`. */
   readonly ticktime: Ticktime;
   #connectionIds = 0;
@@ -114,7 +114,7 @@ export class NetKernel {
   constructor(system: System, options: NetKernelOptions) {
     this.system = system;
     this.#options = options;
-    this.#allowed = options.allowed ?? [];
+    this.#allowed = options.allowed ?? new AllowList();
     const { ticktimeMs, tickIntensity } = options.channel ?? {};
     this.ticktime = new Ticktime(
       system.clock,
@@ -153,7 +153,7 @@ export class NetKernel {
 
   /** `net_kernel:allow/1`: from now on only these nodes (also hosts, and names with an `@` behind) may connect. */
   allow(nodes: readonly string[]): void {
-    this.#allowed = [...this.#allowed, ...nodes];
+    this.#allowed.add(nodes);
   }
 
   /** `net_kernel:monitor_nodes/2`: `ok` or OTP's error; options as a list or a map of terms. */
@@ -301,7 +301,7 @@ export class NetKernel {
   #verdict(peer: Candidate, attempt: Attempt): Verdict {
     const { node } = peer;
     if (this.#stopped) return 'close';
-    if (this.#allowed.length > 0 && !isAllowed(node.name, this.#allowed)) return 'not_allowed';
+    if (!this.#isAllowed(node.name, attempt)) return 'not_allowed';
     const known = this.#connections.get(node);
     switch (known?.state) {
       case undefined:
@@ -320,6 +320,10 @@ export class NetKernel {
     }
   }
 
+  #isAllowed(node: string, { socket }: Attempt): boolean {
+    return this.#allowed.has(node, socket?.certified);
+  }
+
   /** Whether an attempt is worth insisting on: not while it looks the peer up, nor after the peer refused it. */
   #goesOn(attempt: Attempt): boolean {
     return attempt.socket !== undefined && !attempt.refused;
@@ -327,7 +331,7 @@ export class NetKernel {
 
   #nameClient(host: string, attempt: Attempt): GivenName | undefined {
     if (this.#stopped) return undefined;
-    if (this.#allowed.length > 0 && !isAllowed(host, this.#allowed)) return undefined;
+    if (!this.#isAllowed(host, attempt)) return undefined;
     const given = this.#names.give(host, (node) => this.#connections.has(node));
     this.#connections.set(given.node, { state: 'pending', attempt, waiting: [] });
     return given;

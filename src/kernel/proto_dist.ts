@@ -16,7 +16,7 @@ import { type EpmdAddress, isUnreachable, portPlease, randomCreation } from '../
 import * as inetTcp from '../dist/inet_tcp_dist.js';
 import * as inetTls from '../dist/inet_tls_dist.js';
 import type { Listener, ListenOptions } from '../dist/listener.js';
-import { type NameParts, splitNode } from '../dist/node_name.js';
+import { type AllowList, type NameParts, splitNode } from '../dist/node_name.js';
 import type { TlsOptions } from '../dist/tls_options.js';
 import { ConnectionError, EpmdError } from '../errors.js';
 import type { Log } from '../erts/log.js';
@@ -32,6 +32,8 @@ export interface NodeEpmd extends EpmdAddress {
 export interface ProtoDistOptions {
   /** Where to listen; false: dial only (`-dist_listen false`), which makes the node hidden. */
   readonly listen?: ListenOptions | false;
+  /** How to dial (`inet_dist_connect_options`); `noDelay` of `listen` counts for both unless it is here. */
+  readonly connect?: Pick<inetTcp.ConnectOptions, 'noDelay' | 'keepAlive' | 'localAddress' | 'localPort'>;
   /** All connections over TLS (`-proto_dist inet_tls`): `readTlsOptions` reads these from OTP's file and words. */
   readonly tls?: TlsOptions;
   /** Where EPMD is; false: live without it, all nodes at `fixedPort`. */
@@ -67,9 +69,9 @@ export class ProtoDist {
   }
 
   /** Listens, and registers `name` (the part before the `@`). Rejects with one of the library's errors. */
-  static async start(options: ProtoDistOptions, name: string): Promise<ProtoDist> {
+  static async start(options: ProtoDistOptions, name: string, allowed: AllowList): Promise<ProtoDist> {
     const tls = options.tls === undefined ? undefined : new inetTls.TlsDialler(options.tls, options.log);
-    const listener = options.listen === false ? undefined : await listen(options);
+    const listener = options.listen === false ? undefined : await listen(options, allowed);
     try {
       const registration = listener === undefined ? undefined : await register(options, name, listener.port);
       // Not before the node has come up: what keeps it from that is told alone.
@@ -99,6 +101,7 @@ export class ProtoDist {
       family: family ?? 4,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...noDelayOf(this.#options),
+      ...this.#options.connect,
     };
     return this.#tls === undefined
       ? await inetTcp.connect(host, port, how)
@@ -131,21 +134,18 @@ export class ProtoDist {
   }
 }
 
-function listen(options: ProtoDistOptions): Promise<Listener> {
-  const { fixedPort, tls, log, setupTimeMs, allow = [] } = options;
+function listen(options: ProtoDistOptions, allowed: AllowList): Promise<Listener> {
+  const { fixedPort, tls, log, setupTimeMs } = options;
   const how: ListenOptions = {
     ...(fixedPort === undefined ? {} : { portMin: fixedPort, portMax: fixedPort }),
     ...(log === undefined ? {} : { log }),
     ...(options.listen === false ? {} : options.listen),
   };
   if (tls === undefined) return inetTcp.listen(how);
-  const allowedHosts = allow
-    .map((entry) => entry.slice(entry.indexOf('@') + 1))
-    .filter((host) => host !== '');
   return inetTls.listen({
     ...how,
     tls,
-    allowedHosts: () => allowedHosts,
+    allowedHosts: () => allowed.hosts,
     ...(setupTimeMs === undefined ? {} : { setupTimeMs }),
   });
 }

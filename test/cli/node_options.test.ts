@@ -57,10 +57,26 @@ test('parameters of kernel become options of the node', () => {
       'never',
       false,
       7000,
-      { family: 6, noDelay: true, host: '127.0.0.1', portMin: 9000, portMax: 9010 },
+      { family: 6, checkIp: false, host: '127.0.0.1', portMin: 9000, portMax: 9010 },
     ],
   );
   assert.equal(options('--sname a --cookie C -dist_listen false').listen, false);
+});
+
+test('options of the sockets: the interface and dist_nodelay of their own count first', () => {
+  const words =
+    'inet_dist_listen_options [{nodelay,false},{keepalive,true},{backlog,5},{ip,{127,0,0,2}}] ' +
+    'inet_dist_connect_options [{nodelay,false},{ip,{127,0,0,3}},{port,9100}] check_ip true';
+  const made = options(`--sname a --cookie C -kernel ${words}`);
+  const sockets = { noDelay: false, keepAlive: true, backlog: 5 };
+  assert.deepEqual(made.listen, { family: 4, checkIp: true, ...sockets, host: '127.0.0.2' });
+  assert.deepEqual(made.connect, { noDelay: false, localAddress: '127.0.0.3', localPort: 9100 });
+  const first = options(
+    `--sname a --cookie C -kernel ${words} dist_nodelay true inet_dist_use_interface {127,0,0,1}`,
+  );
+  assert.deepEqual(first.listen, { family: 4, checkIp: true, ...sockets, noDelay: true, host: '127.0.0.1' });
+  assert.equal(first.connect?.noDelay, true);
+  assert.throws(() => options('--sname a -epmd_module mine'), /to live without EPMD use -erl_epmd_port/);
 });
 
 test('what OTP has no parameter for is in the environment of otpnode', () => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, connect as netConnect } from 'node:net';
+import { type AddressInfo, createServer, connect as netConnect, Socket } from 'node:net';
+import type { networkInterfaces } from 'node:os';
 import { test } from 'node:test';
 import { DEFAULT_DFLAGS } from '../../src/dist/dflags.js';
 import type { DistSocket } from '../../src/dist/dist_socket.js';
 import { handshakeOtherStarted, handshakeWeStarted } from '../../src/dist/dist_util.js';
 import { connect, listen } from '../../src/dist/inet_tcp_dist.js';
+import { Gate, isOnOwnNetwork } from '../../src/dist/listener.js';
 import { atom } from '../../src/terms/atom.js';
 
 const LOOPBACK = '127.0.0.1';
@@ -93,6 +95,35 @@ test('connections over the limit of handshakes are closed', async () => {
   await assert.rejects(second.recv(), { code: 'closed' });
   first.close();
   listener.close();
+});
+
+test("with check_ip only addresses of this machine's networks are let in", async () => {
+  const interfaces = {
+    eth0: [
+      { cidr: '192.0.2.7/24', family: 'IPv4' },
+      { cidr: '2001:db8::7/64', family: 'IPv6' },
+    ],
+  } as unknown as ReturnType<typeof networkInterfaces>;
+  const own = ['192.0.2.200', '2001:db8::1', '127.0.0.1', '192.0.3.1', '2001:db8:1::1', ''].map((address) =>
+    isOnOwnNetwork(address, interfaces),
+  );
+  assert.deepEqual(own, [true, true, false, false, false, false]);
+
+  const lines: string[] = [];
+  const log = (_: unknown, text: string): void => void lines.push(text);
+  const listener = await listen({ host: LOOPBACK, checkIp: true, log });
+  const incoming = new Promise<DistSocket>((resolve) => listener.accept(resolve));
+  await connect(LOOPBACK, listener.port);
+  (await incoming).close();
+  listener.close();
+  const stranger = new Socket();
+  Object.defineProperty(stranger, 'remoteAddress', { value: '203.0.113.5' });
+  assert.equal(new Gate({ checkIp: true, log }).admit(stranger), false);
+  assert.equal(stranger.destroyed, true);
+  assert.match(
+    lines.at(-1) ?? '',
+    /from 203\.0\.113\.5:\d+ rejected: its address is on none of the networks/,
+  );
 });
 
 test('a message longer than any of the handshake is refused before it is read', async () => {

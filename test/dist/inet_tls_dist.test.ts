@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,9 @@ import { encodeName } from '../../src/dist/handshake.js';
 import { connect as tcpConnect, listen as tcpListen } from '../../src/dist/inet_tcp_dist.js';
 import { listen, TlsDialler, type TlsListenOptions } from '../../src/dist/inet_tls_dist.js';
 import type { TlsOptions, TlsSide } from '../../src/dist/tls_options.js';
+import type { VerifyFun } from '../../src/dist/tls_verify.js';
 import { atom } from '../../src/terms/atom.js';
+import type { Term } from '../../src/terms/term.js';
 import { type TestCertificate, tlsFile } from '../support/tls_files.js';
 
 const LOOPBACK = '127.0.0.1';
@@ -173,6 +175,87 @@ test('verify_client checks that the certificate is for an allowed host', async (
     /its certificate is for "DNS:elsewhere.example", which is no allowed host/,
   );
   assert.deepEqual(lines, []);
+});
+
+test('revoked certificates are refused on both sides, and lists count as soon as they are there', async (t) => {
+  const crlFolder = mkdtempSync(join(tmpdir(), 'otpnode-crls-'));
+  t.after(() => rmSync(crlFolder, { recursive: true }));
+  const revoking = { cacertfile: tlsFile('revoking_ca.pem'), crlCheck: true, crlFolder } as const;
+  const of = (name: TestCertificate): TlsSide => ({ ...revoking, certificates: certificates(name) });
+  const { port, next, lines } = await server(t, { ...of('valid.pem'), verify: 'verify_peer' });
+  await assert.rejects(dial(t, port, of('valid.pem')), /is revoked cannot be told: there is no list/);
+  cpSync(tlsFile('crls'), crlFolder, { recursive: true });
+  await dial(t, port, of('valid.pem'));
+  await next();
+  const refused = await dial(t, port, of('revoked.pem'));
+  await assert.rejects(refused.recv(), { code: 'closed' });
+  const told = /rejected: TLS: the certificate "CN=revoked" \(serial 2002\) was revoked/;
+  await until(() => lines.some((line) => told.test(line)));
+  const other = await server(t, of('revoked.pem'));
+  await assert.rejects(
+    dial(t, other.port, of('valid.pem')),
+    /TLS: the certificate "CN=revoked" .* was revoked/,
+  );
+});
+
+test('a function of the user sees each certificate, and may refuse', async (t) => {
+  const seen: string[] = [];
+  const fun: VerifyFun = (certificate, event, state) => {
+    seen.push(`${event} ${certificate.subject} ${state}`);
+    return { valid: atom('next') };
+  };
+  const side = (state: Term): TlsSide => ({
+    certificates: certificates('below.pem'),
+    cacertfile: tlsFile('revoking_ca.pem'),
+    verifyFun: { name: 'mine:check', fun, state },
+  });
+  const { port } = await server(t, side([]));
+  await dial(t, port, side(atom('first')));
+  assert.deepEqual(seen, ['valid CN=sub CA first', 'valid_peer CN=below next']);
+  const refusing: VerifyFun = (_, event) =>
+    event === 'valid_peer' ? { fail: atom('too_old') } : { valid: [] };
+  await assert.rejects(
+    dial(t, port, { ...side([]), verifyFun: { name: 'mine:check', fun: refusing, state: [] } }),
+    /TLS: mine:check refuses it: too_old/,
+  );
+  const throwing: VerifyFun = () => {
+    throw new Error('out of order');
+  };
+  await assert.rejects(
+    dial(t, port, { ...side([]), verifyFun: { name: 'mine:check', fun: throwing, state: [] } }),
+    /TLS: mine:check failed: Error: out of order/,
+  );
+});
+
+test('depth counts the certificates between', async (t) => {
+  const side = { certificates: certificates('below.pem'), cacertfile: tlsFile('revoking_ca.pem') };
+  const { port } = await server(t, side);
+  await dial(t, port, { ...side, depth: 1 });
+  await assert.rejects(dial(t, port, { ...side, depth: 0 }), /1 intermediate ones, depth allows 0/);
+});
+
+test('a client with a certificate tells for which hosts it is, one without does not', async (t) => {
+  const { port, next } = await server(t, { ...SERVER, verify: 'verify_peer' });
+  await dial(t, port);
+  const { certified } = await next();
+  assert.deepEqual(
+    ['127.0.0.1', 'localhost', 'elsewhere.example'].map((host) => certified?.isFor(host)),
+    [true, true, false],
+  );
+  assert.equal(certified?.address, '127.0.0.1');
+  await dial(t, port, { certificates: [], cacertfile });
+  assert.equal((await next()).certified, undefined);
+});
+
+test('groups and signature algorithms in common are needed', async (t) => {
+  const { port } = await server(t, { ...SERVER, groups: 'P-256', signatureAlgorithms: 'ECDSA+SHA256' });
+  await dial(t, port, { ...CLIENT, groups: 'X25519:P-256' });
+  await assert.rejects(dial(t, port, { ...CLIENT, groups: 'P-384' }), /cannot connect to .*TLS: /);
+  await assert.rejects(dial(t, port, { ...CLIENT, signatureAlgorithms: 'RSA+SHA256' }), /cannot connect/);
+  await assert.rejects(server(t, { ...SERVER, groups: 'nonsense' }), {
+    name: 'ConfigError',
+    message: /of the server side cannot be used/,
+  });
 });
 
 test('no version in common ends in an error', async (t) => {

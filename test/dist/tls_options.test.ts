@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readTlsOptions, type TlsOptions } from '../../src/dist/tls_options.js';
+import type { VerifyFun } from '../../src/dist/tls_verify.js';
+import { atom } from '../../src/terms/atom.js';
 
 function optfile(t: TestContext, text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'otpnode-optfile-'));
@@ -87,6 +89,46 @@ test('the words of the command line, which come before the file', (t) => {
   });
 });
 
+test('revocation lists, functions of the program, groups and algorithms', (t) => {
+  const fun: VerifyFun = (_certificate, _event, state) => ({ valid: state });
+  const file = optfile(
+    t,
+    `[{server,
+       [{crl_check, peer}, {crl_cache, {ssl_crl_hash_dir, {internal, [{dir, "/etc/crls"}]}}},
+        {verify_fun, {fun mine:check/3, [1]}}, {client_renegotiation, false}, {protocol, tls},
+        {supported_groups, [x25519, secp256r1]}, {signature_algs, [ecdsa_secp256r1_sha256, {sha256, rsa}]}]},
+      {client, [{crl_check, best_effort}, {crl_cache, {ssl_crl_cache, {internal, []}}}]}].`,
+  );
+  const { server, client } = readTlsOptions({ optfile: file, verifyFuns: { 'mine:check': fun } });
+  assert.deepEqual(server, {
+    certificates: [],
+    crlCheck: 'peer',
+    crlFolder: '/etc/crls',
+    verifyFun: { name: 'mine:check', fun, state: [1] },
+    clientRenegotiation: false,
+    groups: 'X25519:P-256',
+    signatureAlgorithms: 'ecdsa_secp256r1_sha256:RSA+SHA256',
+  });
+  assert.deepEqual(client, { certificates: [], crlCheck: 'best_effort' });
+  const words = [
+    'client_crl_check',
+    'true',
+    'client_crl_cache',
+    '{ssl_crl_hash_dir,{internal,[{dir,"/c"}]}}',
+  ];
+  assert.deepEqual(readTlsOptions({ opts: words }).client, {
+    certificates: [],
+    crlCheck: true,
+    crlFolder: '/c',
+  });
+  const own = ['server_verify_fun', '{mine,check,first}'];
+  assert.deepEqual(readTlsOptions({ opts: own, verifyFuns: { 'mine:check': fun } }).server.verifyFun, {
+    name: 'mine:check',
+    fun,
+    state: atom('first'),
+  });
+});
+
 test('nothing given means nothing set', () => {
   const empty = { certificates: [] };
   assert.deepEqual(readTlsOptions({}), { server: empty, client: empty });
@@ -104,11 +146,29 @@ const badFiles: readonly [string, RegExp][] = [
   ["[{server, [{versions, ['tlsv1.1']}]}].", /the TLS option versions cannot be used: known are 'tlsv1.2'/],
   ['[{server, [{versions, []}]}].', /the TLS option versions cannot/],
   ['[{server, [{ciphers, [#{cipher => aes}]}]}].', /ciphers cannot be used: it takes OpenSSL names/],
-  ['[{server, [{crl_check, true}]}].', /crl_check cannot be used: revocation lists are not checked/],
   [
-    '[{client, [{verify_fun, {fun mine:check/3, []}}]}].',
-    /verify_fun cannot be used: only inet_tls_dist:verify_client/,
+    '[{server, [{crl_check, true}]}].',
+    /crl_check needs the folder of the lists: \{crl_cache, \{ssl_crl_hash_dir/,
   ],
+  [
+    '[{server, [{crl_check, sometimes}]}].',
+    /crl_check cannot be used: it takes true, false, peer or best_effort/,
+  ],
+  [
+    '[{server, [{crl_cache, {ssl_crl_cache, {internal, [{http, 5000}]}}}]}].',
+    /crl_cache cannot be used: lists are read from a folder, not fetched/,
+  ],
+  ['[{client, [{verify_fun, {fun mine:check/3, []}}]}].', /verify_fun cannot be used: .*\(verifyFuns\)/],
+  ['[{client, [{verify_fun, {toString, call, []}}]}].', /verify_fun cannot be used/],
+  ['[{client, [{verify_fun, {fun mine:check/2, []}}]}].', /verify_fun cannot be used/],
+  ['[{server, [{stapling, staple}]}].', /stapling cannot be used: this node cannot check it/],
+  ['[{server, [{sni_fun, x}]}].', /sni_fun cannot be used: it takes a function or a module of Erlang/],
+  [
+    '[{server, [{early_data, enabled}]}].',
+    /early_data cannot be used: connections of the distribution do not/,
+  ],
+  ['[{server, [{protocol, dtls}]}].', /protocol cannot be used: the distribution runs over tls only/],
+  ['[{server, [{supported_groups, x25519}]}].', /supported_groups cannot be used/],
   ['[{both, []}].', /both is neither server nor client/],
   ['[{server, [certfile]}].', /an option \{Key, Value\} of server was expected/],
   ['[{server, certfile}].', /server must be a list/],

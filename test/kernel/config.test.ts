@@ -267,6 +267,28 @@ test('typed parameters and their defaults', () => {
   assert.equal(v6.inetDistUseInterface, '0:0:0:0:0:0:0:1');
 });
 
+test('options of sockets are done, passed over with a warning, or refused by name', () => {
+  const listen = (list: string) => load({}, [], [kernel(`inet_dist_listen_options ${list}`)]);
+  const { kernel: parameters, warnings } = listen(
+    '[{sndbuf,1000},{reuseaddr,true},{nodelay,true},{nodelay,false}]',
+  );
+  assert.deepEqual(parameters.inetDistListenOptions, { noDelay: true });
+  assert.deepEqual(warnings, ['inet_dist_listen_options: sndbuf has no effect on this node']);
+  for (const [list, message] of [
+    [
+      '[{bind_to_device,<<"eth0">>}]',
+      /inet_dist_listen_options.*bind_to_device.* is no option that this node knows/,
+    ],
+    ['[{port,5}]', /\{port,5\} is no option/],
+    ['[{nodelay,sometimes}]', /\{nodelay,sometimes\} has no value that can be used/],
+    ['[{ip,localhost}]', /\{ip,localhost\} has no value/],
+    ['[5]', /5 is no option/],
+    ['nodelay', /it takes a list of options/],
+  ] as const) {
+    assert.throws(() => listen(list), message);
+  }
+});
+
 test('the values are terms', () => {
   const config = load({ 'f.config': '[{kernel, [{x, #{a => <<"b">>}}]}].' }, ['f']);
   assert.deepEqual(config.environments.get(atom('kernel'))?.get(atom('x')), parseTerm('#{a => <<"b">>}'));

@@ -6,6 +6,7 @@ import type { DistSocket } from '../../src/dist/dist_socket.js';
 import { handshakeWeStarted } from '../../src/dist/dist_util.js';
 import { decodeStatus, encodeName } from '../../src/dist/handshake.js';
 import { connect, listen } from '../../src/dist/inet_tcp_dist.js';
+import { AllowList } from '../../src/dist/node_name.js';
 import type { Process } from '../../src/erts/process.js';
 import { System } from '../../src/erts/system.js';
 import { ping as netAdmPing } from '../../src/kernel/net_adm.js';
@@ -141,7 +142,7 @@ test('a pair of nodes can have a cookie of its own', async () => {
 
 test('only nodes of the allow list may connect', async () => {
   await using net = new Net();
-  const a = await net.start('a', { allowed: ['b@127.0.0.1'] });
+  const a = await net.start('a', { allowed: new AllowList(['b@127.0.0.1']) });
   const [b, c] = [await net.start('b'), await net.start('c')];
   assert.equal(await c.netKernel.connectNode(a.name), false);
   assert.equal(await b.netKernel.connectNode(a.name), true);

@@ -53,6 +53,43 @@ test('two nodes over TLS, each verifying the other', async (t) => {
   assert.equal(await a.connect('plain@127.0.0.1'), false);
 });
 
+test('of an allow list only what the certificate of a client is for counts', async (t) => {
+  const port = await epmd(t);
+  const tls = (certificate: 'node.pem' | 'elsewhere.pem' | 'dns_only.pem'): TlsOptions => {
+    const own = { certificates: [{ certfile: tlsFile(certificate) }], cacertfile: tlsFile('ca.pem') };
+    return { server: { ...own, verify: 'verify_peer' }, client: own };
+  };
+  const lines: string[] = [];
+  const log = (_: unknown, text: string): void => void lines.push(text);
+  const allow = ['b@127.0.0.1', 'c@127.0.0.1', 'd@elsewhere.example'];
+  const a = await node(t, { name: 'a@127.0.0.1', epmd: { port }, tls: tls('node.pem'), allow, log });
+  const b = await node(t, { name: 'b@127.0.0.1', epmd: { port }, tls: tls('node.pem') });
+  const c = await node(t, { name: 'c@127.0.0.1', epmd: { port }, tls: tls('elsewhere.pem') });
+  assert.equal(await b.connect('a@127.0.0.1'), true);
+  assert.equal(await c.connect('a@127.0.0.1'), false);
+  assert.ok(lines.some((line) => /not on the allow list, or its certificate is not for its host/.test(line)));
+  const e = await node(t, { name: 'e@127.0.0.1', epmd: { port }, tls: tls('dns_only.pem') });
+  assert.equal(await e.connect('a@127.0.0.1'), false);
+  a.netKernel.allow(['e@127.0.0.1']);
+  assert.equal(await e.connect('a@127.0.0.1'), true);
+});
+
+test('verify_client knows what is allowed later', async (t) => {
+  const port = await epmd(t);
+  const own = { certificates: [{ certfile: tlsFile('node.pem') }], cacertfile: tlsFile('ca.pem') };
+  const elsewhere = { ...own, certificates: [{ certfile: tlsFile('elsewhere.pem') }] };
+  const checking: TlsOptions = { server: { ...own, verify: 'verify_peer', verifyClient: true }, client: own };
+  const lines: string[] = [];
+  const log = (_: unknown, text: string): void => void lines.push(text);
+  const a = await node(t, { name: 'a@127.0.0.1', epmd: { port }, tls: checking, allow: ['localhost'], log });
+  const b = await node(t, { name: 'b@127.0.0.1', epmd: { port }, tls: { server: own, client: elsewhere } });
+  assert.equal(await b.connect('a@127.0.0.1'), false);
+  assert.match(lines.at(-1) ?? '', /which is no allowed host, nor its address/);
+  a.netKernel.allow(['x@elsewhere.example']);
+  assert.equal(await b.connect('a@127.0.0.1'), false);
+  assert.match(lines.at(-1) ?? '', /not on the allow list/);
+});
+
 test('IPv6, with EPMD on ::1', async (t) => {
   const port = await epmd(t, ['::1']);
   const listen = { family: 6, host: '::1' } as const;
