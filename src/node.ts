@@ -4,7 +4,8 @@
 // gives the creation; then the tables, then the services, registered before a connection can exist; then the
 // listener lets go and dialling is allowed. Stopping goes the other way: hooks (applications) first, then the
 // connections, then the services, EPMD last.
-import { EventEmitter } from 'node:events';
+
+import { captureRejectionSymbol, EventEmitter } from 'node:events';
 import { homedir } from 'node:os';
 import type { ChannelOptions } from './dist/channel.js';
 import { DEFAULT_DFLAGS, HIDDEN_DFLAGS } from './dist/dflags.js';
@@ -18,6 +19,7 @@ import {
   splitNode,
 } from './dist/node_name.js';
 import { ConnectionError } from './errors.js';
+import { guarded } from './erts/log.js';
 import type { Process, ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
 import type { ApplicationEvent } from './kernel/application_controller.js';
@@ -241,13 +243,38 @@ export class Node {
         this.system.log('error', `stopping: ${String(error)}`);
       }
     }
-    this.events.emit('stopped');
+    emit(this.system, this.events, 'stopped');
   }
 }
 
+/** Listeners are the user's: what they throw, and what their promises reject with, is logged. */
+function nodeEvents(system: System): EventEmitter<NodeEvents> {
+  const events = new EventEmitter<NodeEvents>({ captureRejections: true });
+  events[captureRejectionSymbol] = (error, ...[name]) => listenerFailed(system, name, error);
+  return events;
+}
+
+function emit<K extends keyof NodeEvents>(
+  system: System,
+  events: EventEmitter<NodeEvents>,
+  name: K,
+  ...args: NodeEvents[K]
+): void {
+  try {
+    (events as EventEmitter).emit(name, ...args);
+  } catch (error) {
+    listenerFailed(system, name, error);
+  }
+}
+
+function listenerFailed(system: System, name: unknown, error: unknown): void {
+  system.log('error', `a listener of the event ${String(name)} failed: ${String(error)}`);
+}
+
 /** Starts a node. Rejects with one of the library's errors; then nothing is left behind. */
-export async function startNode(options: NodeOptions): Promise<Node> {
-  const parts = checkedName(options);
+export async function startNode(given: NodeOptions): Promise<Node> {
+  const parts = checkedName(given);
+  const options = given.log === undefined ? given : { ...given, log: guarded(given.log) };
   const undo: (() => Promise<void> | void)[] = [];
   try {
     return await boot(options, parts, undo);
@@ -297,7 +324,7 @@ async function boot(
   const global = globalOf(system, options, netKernel, code, groups);
   const globalGroup = new GlobalGroup(system, groups, global);
   offerGlobalGroup(code, groups);
-  const events = new EventEmitter<NodeEvents>();
+  const events = nodeEvents(system);
   const services = new ApplicationServices(system, {
     config: options.config ?? loadConfig(),
     version: VERSION,
@@ -306,7 +333,7 @@ async function boot(
     connect: (node) => netKernel.connectNode(node),
     disconnect: (node) => void netKernel.disconnect(node),
     ...(options.heal === undefined ? {} : { heal: options.heal }),
-    onChange: (event) => void events.emit('application', event),
+    onChange: (event) => emit(system, events, 'application', event),
     ...(options.weight === undefined ? {} : { weight: options.weight }),
     ...(options.remoteControl === undefined ? {} : { remoteControl: options.remoteControl }),
   });
@@ -414,6 +441,12 @@ function globalOf(
     options.preventOverlappingPartitions ?? config?.kernel.preventOverlappingPartitions;
   return new Global(system, {
     groups,
+    ...(config === undefined
+      ? {}
+      : {
+          connectRetries: config.kernel.globalConnectRetries,
+          allowSeveralNames: config.kernel.globalMultiNameAction === 'allow',
+        }),
     ...(connectAll === undefined ? {} : { connectAll }),
     ...(preventOverlappingPartitions === undefined ? {} : { preventOverlappingPartitions }),
     code,
@@ -424,7 +457,7 @@ function globalOf(
 }
 
 async function fatal(node: Node, reason: Term): Promise<void> {
-  node.events.emit('fatal', reason);
+  emit(node.system, node.events, 'fatal', reason);
   await node.stop();
 }
 

@@ -61,6 +61,8 @@ export class Channel implements DistChannel {
   readonly #writer: FrameWriter;
   readonly #reader: FrameReader;
   #open = true;
+  /** Something could not be said to the peer: nothing that follows may be, until the connection is closed. */
+  #mute = false;
   #tickIntervalMs: number;
   readonly #tickIntensity: number;
   #timer: unknown;
@@ -173,8 +175,11 @@ export class Channel implements DistChannel {
   }
 
   #overflow(limit: number): void {
-    const text = `more than ${limit} bytes wait for the peer to read them (limits.hardLimit)`;
-    // later: whoever sends now must not see processes end in the middle of it
+    this.#closeSoon(`more than ${limit} bytes wait for the peer to read them (limits.hardLimit)`);
+  }
+
+  /** Later: whoever sends now must not see processes end in the middle of it. */
+  #closeSoon(text: string): void {
     setImmediate(() => this.close(KILLED, text));
   }
 
@@ -274,8 +279,8 @@ export class Channel implements DistChannel {
     if (to.creation !== this.creation) return;
     this.#withReason(from, reason, (r) =>
       this.#can.exitPayload
-        ? this.#write(from, control.payloadExit(from, to), r)
-        : this.#write(from, control.exit(from, to, r)),
+        ? this.#writeOrThrow(from, control.payloadExit(from, to), r)
+        : this.#writeOrThrow(from, control.exit(from, to, r)),
     );
   }
 
@@ -298,8 +303,8 @@ export class Channel implements DistChannel {
     const sender = typeof watched === 'object' && 'serial' in watched ? watched : undefined;
     this.#withReason(watcher, reason, (r) =>
       this.#can.exitPayload
-        ? this.#write(sender, control.payloadMonitorExit(watched, watcher, ref), r)
-        : this.#write(sender, control.monitorExit(watched, watcher, ref, r)),
+        ? this.#writeOrThrow(sender, control.payloadMonitorExit(watched, watcher, ref), r)
+        : this.#writeOrThrow(sender, control.monitorExit(watched, watcher, ref, r)),
     );
   }
 
@@ -327,8 +332,22 @@ export class Channel implements DistChannel {
     this.#write(sender, control.spawnReply(ref, to, flags, result));
   }
 
+  /**
+   * A pid, port or reference of a third node can be wider than an old peer reads. A BEAM node sends it, and the peer
+   * closes the connection; here we do: a message that is only left out would be waited for in vain.
+   */
   #write(sender: Pid | undefined, said: Tuple, payload?: Term): void {
-    if (this.#open) this.#writer.write(sender, said, payload);
+    try {
+      this.#writeOrThrow(sender, said, payload);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      this.#mute = true;
+      this.#closeSoon(`a message cannot be sent: ${error.message}`);
+    }
+  }
+
+  #writeOrThrow(sender: Pid | undefined, said: Tuple, payload?: Term): void {
+    if (this.#open && !this.#mute) this.#writer.write(sender, said, payload);
   }
 
   /** A process must end even if its reason is something that this peer cannot be told. */
@@ -344,6 +363,10 @@ export class Channel implements DistChannel {
       write(UNENCODABLE);
     }
   }
+}
+
+function isUnreadable(error: unknown): error is EncodeError {
+  return error instanceof EncodeError && error.code === 'unsupported_by_peer';
 }
 
 /** Whether a pid fits what every release reads. */

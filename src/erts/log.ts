@@ -25,5 +25,18 @@ export type Log = (
   origin?: LogOrigin,
 ) => void;
 
+/**
+ * A sink that never fails: what goes wrong in that of the user must not end who logs. What it throws is lost, since there
+ * is nowhere to tell it.
+ */
+export function guarded(log: Log): Log {
+  return (...event) => {
+    try {
+      const done: unknown = log(...event);
+      if (done instanceof Promise) done.catch(() => {});
+    } catch {}
+  };
+}
+
 /** Drops everything. */
 export const silent: Log = () => {};

@@ -428,7 +428,7 @@ export function spawnRequestArrived(
     channel.spawnReply(ref, from, 0, BADOPT);
     return;
   }
-  if (system.processCount >= system.processLimit) {
+  if (system.fullForPeers) {
     channel.spawnReply(ref, from, 0, SYSTEM_LIMIT);
     return;
   }

@@ -10,7 +10,7 @@ import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
 import { type DistChannel, DistEntry } from './dist_entry.js';
 import { Ids } from './ids.js';
-import { type Log, silent } from './log.js';
+import { guarded, type Log, silent } from './log.js';
 import type { NameService } from './name_service.js';
 import { type AliasMode, type Destination, Process, type ProcessMain, type SpawnOptions } from './process.js';
 import { Register } from './register.js';
@@ -28,6 +28,8 @@ export interface SystemOptions {
 }
 
 const DEFAULT_PROCESS_LIMIT = 262_144;
+/** So many of the processes, at most a tenth, are kept for this node's own. */
+const RESERVED_PROCESSES = 1000;
 
 /** A node came or went. On `down` all exits and DOWNs of the connection have been delivered already. */
 export type NodeEvent =
@@ -79,7 +81,7 @@ export class System {
     this.creation = options.creation;
     this.ids = new Ids(options.node, options.creation);
     this.clock = options.clock ?? realClock;
-    this.log = options.log ?? silent;
+    this.log = guarded(options.log ?? silent);
     this.processLimit = options.processLimit ?? DEFAULT_PROCESS_LIMIT;
   }
 
@@ -112,6 +114,12 @@ export class System {
   /** The living local process of that name. */
   whereis(name: Atom): Process | undefined {
     return this.registered.whereis(name);
+  }
+
+  /** Whether no process is started any more that another node asks for: services of this node still find room. */
+  get fullForPeers(): boolean {
+    const reserved = Math.min(RESERVED_PROCESSES, Math.floor(this.processLimit / 10));
+    return this.#processes.size >= this.processLimit - reserved;
   }
 
   get processCount(): number {

@@ -169,7 +169,7 @@ export function writeBitString(writer: Writer, { bytes, bits }: BitString): void
   writer.buffer[last] = (bytes[bytes.length - 1] as number) & (0xff00 >> bits);
 }
 
-/** Peers without V4_NC close the connection on what they cannot read: better our call fails. */
+/** Peers without V4_NC close the connection on what they cannot read: what is to be done is the connection's to say. */
 function wide(what: string): EncodeError {
   return new EncodeError('unsupported_by_peer', `${what} cannot be sent to a node older than OTP 24`);
 }

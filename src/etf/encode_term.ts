@@ -125,7 +125,7 @@ function writeContainer(writer: Writer, term: Term, context: EncodeContext, chil
     writeRecordHead(writer, term, context);
     children(term.values, -1);
   } else if (term instanceof LocalTerm) {
-    throw new EncodeError('unsupported_by_peer', 'a local term can be read by the node that made it only');
+    throw new EncodeError('not_a_term', 'a local term can be read by the node that made it only');
   } else throw notATerm(term);
 }
 

@@ -149,9 +149,18 @@ export class ApplicationServices {
 
   #weight(): number {
     const users = this.controller.runningHere().filter((app) => app !== KERNEL && app !== STDLIB).length;
-    const { weight } = this.#options;
-    if (typeof weight === 'function') return weight(users);
-    return weight ?? BASE_WEIGHT + users;
+    const { weight = BASE_WEIGHT + users } = this.#options;
+    try {
+      const own = typeof weight === 'function' ? weight(users) : weight;
+      if (Number.isSafeInteger(own) && own >= 0) return own;
+      this.#system.log(
+        'error',
+        `the weight of this node is ${own}, not an integer from 0: the default counts`,
+      );
+    } catch (error) {
+      this.#system.log('error', `the weight of this node cannot be told: ${String(error)}`);
+    }
+    return BASE_WEIGHT + users;
   }
 
   #startKernelConfig(supervisor: Process): Promise<StartResult> {

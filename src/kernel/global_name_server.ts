@@ -492,6 +492,7 @@ export class NameServer implements GenServer<undefined> {
         this.#gone(node, this.#ofInterest(node));
         this.peers.connections.delete(node);
         this.#excluded.delete(node);
+        this.#oddNodes.gone(node);
         this.names.registrarGone(node);
         this.#leaving.tell(node);
         return;

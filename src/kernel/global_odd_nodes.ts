@@ -39,6 +39,11 @@ export class OddNodes {
     this.#host.lookLater();
   }
 
+  /** The connection to it has ended. */
+  gone(node: Atom): void {
+    this.#odd.delete(node);
+  }
+
   /** One look at all connected nodes. */
   look(): void {
     for (const [node, connection] of this.#host.peers.connections) {

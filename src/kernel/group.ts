@@ -27,6 +27,7 @@ const LATIN1 = atom('latin1');
 const UNICODE = atom('unicode');
 const ENOTSUP = atom('enotsup');
 const REQUEST = atom('request');
+const REQUESTS = atom('requests');
 const IO_LIB = atom('io_lib');
 /** How long the sender's node may take to format; then our own text goes out. */
 const FORMAT_TIMEOUT_MS = 5000;
@@ -68,12 +69,19 @@ async function ioRequest(self: Process, from: Pid, request: Term, output: Output
 const BAD_REQUEST = tuple(ERROR, REQUEST);
 const OPTIONS: Term = [tuple(atom('binary'), false), tuple(atom('encoding'), UNICODE)];
 
-/** One after the other; the answer is that of the last, or the first error. */
+/**
+ * One after the other, also those of lists in the list, however deep; the answer is that of the last, or the first
+ * error.
+ */
 async function requests(self: Process, from: Pid, list: Term | undefined, output: Output): Promise<Term> {
-  if (!Array.isArray(list)) return BAD_REQUEST;
   let answer: Term = OK;
-  for (const request of list as readonly Term[]) {
-    answer = await ioRequest(self, from, request, output);
+  const open = [{ list, next: 0 }];
+  for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+    if (!Array.isArray(last.list)) return BAD_REQUEST;
+    const request = (last.list as readonly Term[])[last.next++];
+    if (request === undefined) open.pop();
+    else if (isTagged(request, REQUESTS, 2)) open.push({ list: request.elements[1], next: 0 });
+    else answer = await ioRequest(self, from, request, output);
     if (isTagged(answer, ERROR, 2)) return answer;
   }
   return answer;

@@ -51,6 +51,10 @@ export interface KernelParameters {
   readonly erlEpmdNodeListenPort: number | undefined;
   /** Undefined: there are none. */
   readonly globalGroups: readonly GroupTuple[] | undefined;
+  /** How often `global` tries once more to connect to a node that it was told of. */
+  readonly globalConnectRetries: number;
+  /** `allow`: a process may have several global names. */
+  readonly globalMultiNameAction: 'allow' | undefined;
   readonly shutdownTimeoutMs: number | undefined;
   readonly loggerLevel: LogLevel | 'none' | undefined;
 }
@@ -58,6 +62,7 @@ export interface KernelParameters {
 const INFINITY = atom('infinity');
 const NEVER = atom('never');
 const ONCE = atom('once');
+const ALLOW = atom('allow');
 const BADOPT = atom('badopt');
 
 /** The checked parameters; `warn` is told what OTP would pass over in silence. Throws `ConfigError`. */
@@ -107,6 +112,8 @@ export function kernelParameters(
     distNodelay: optionalBoolean('dist_nodelay', get('dist_nodelay')),
     erlEpmdNodeListenPort: integer('erl_epmd_node_listen_port', 1, 65535),
     globalGroups: globalGroups(get('global_groups')),
+    globalConnectRetries: integer('global_connect_retries', 0, 1000) ?? 0,
+    globalMultiNameAction: get('global_multi_name_action') === ALLOW ? 'allow' : undefined,
     shutdownTimeoutMs: shutdownTimeout(get('shutdown_timeout')),
     loggerLevel: loggerLevel(get('logger_level')),
   };

@@ -11,7 +11,7 @@ import type { GenServer, Step } from '../stdlib/gen_server.js';
 import { Atom, atom } from '../terms/atom.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
-import { isTagged, Tuple } from '../terms/tuple.js';
+import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 
 export const NET_KERNEL: Atom = atom('net_kernel');
 const IS_AUTH = atom('is_auth');
@@ -20,6 +20,8 @@ const SPAWN = atom('spawn');
 const SPAWN_LINK = atom('spawn_link');
 const SPAWN_OPT = atom('spawn_opt');
 const LINK = atom('link');
+const EXIT = atom('EXIT');
+const SYSTEM_LIMIT = atom('system_limit');
 const REGISTERED_SEND = atom('registered_send');
 
 export const netKernelServer: GenServer<null> = {
@@ -50,6 +52,10 @@ function spawnFor(self: Process, from: From, request: readonly Term[]): void {
   const leader = request[request.length - 1];
   const link = tag === SPAWN_LINK || (tag === SPAWN_OPT && request[5] === LINK);
   const { system } = self;
+  if (system.fullForPeers) {
+    reply(self, from, tuple(EXIT, tuple(SYSTEM_LIMIT, [])));
+    return;
+  }
   const main = system.remoteMain(module, fun, args as readonly Term[]);
   system.spawn(
     (child) => {

@@ -19,7 +19,8 @@ export interface RemoteServicesOptions {
 
 /** The services, in the order in which they start. */
 export function remoteServices(system: System, options: RemoteServicesOptions): ChildSpec[] {
-  const { code, output = (text: string) => logLines(system, text) } = options;
+  const { code } = options;
+  const output = outputOf(system, options.output);
   defineProbes(system, code, options.node);
   erpc.serve(system, code);
   system.log = loggerProxy.forwarding(system, system.log);
@@ -30,6 +31,18 @@ export function remoteServices(system: System, options: RemoteServicesOptions): 
     { id: USER, start: (supervisor) => startUser(supervisor, output), modules: [USER] },
     { id: rex.REX, start: (supervisor) => rex.startLink(supervisor, code), modules: [atom('rpc')] },
   ];
+}
+
+/** Where output goes; that of the user may fail without harm to who prints. */
+function outputOf(system: System, output: Output | undefined): Output {
+  if (output === undefined) return (text) => logLines(system, text);
+  return (text) => {
+    try {
+      output(text);
+    } catch (error) {
+      system.log('error', `output that a process printed is lost: ${String(error)}`);
+    }
+  };
 }
 
 function logLines(system: System, text: string): void {

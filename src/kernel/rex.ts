@@ -25,6 +25,8 @@ const CAST = atom('cast');
 const SBCAST = atom('sbcast');
 const SEND = atom('send');
 const DOWN = atom('DOWN');
+/** No process is started for other nodes any more. */
+const FULL = { kind: 'error', reason: atom('system_limit'), stacktrace: [] } as const;
 const USER = atom('user');
 const FEATURES_REQUEST = atom('features_request');
 const FEATURES_REPLY = atom('features_reply');
@@ -94,6 +96,10 @@ async function resultOf(code: CodeServer, self: Process, request: Request): Prom
 
 /** Runs a request in a process of its own; the result goes to the caller, whatever happens to that process. */
 function execute(self: Process, state: State, request: Request, caller: Caller | undefined): void {
+  if (self.system.fullForPeers) {
+    if (caller !== undefined) answer(self, caller, badrpc(FULL));
+    return;
+  }
   const stdout = request.leader === SEND_STDOUT && caller !== undefined && 'pid' in caller;
   const leader = stdout ? stdoutLeader(self, caller.pid) : leaderOf(self, request.leader);
   const child = self.spawn(

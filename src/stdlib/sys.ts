@@ -83,7 +83,7 @@ export function handleSystem(target: SystemTarget, from: From, request: Term): P
 
 /** A state is answered as it is, or as `{ok, State}`, which OTP has expected since it tells errors from states. */
 function replyState(self: Process, from: From, state: Term): void {
-  if (from.pid.node === self.node) reply(self, from, state);
+  if (from.pid.node === self.node || self.system.fullForPeers) reply(self, from, state);
   else {
     self.spawn(async (asking) => {
       const release = await otpRelease(asking, from.pid.node);

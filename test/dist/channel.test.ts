@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import * as flag from '../../src/dist/dflags.js';
 import { EncodeError } from '../../src/errors.js';
 import { System } from '../../src/erts/system.js';
+import * as gen from '../../src/stdlib/gen.js';
 import { atom } from '../../src/terms/atom.js';
 import { equals } from '../../src/terms/order.js';
 import { Pid } from '../../src/terms/pid.js';
@@ -12,6 +13,7 @@ import type { Term } from '../../src/terms/term.js';
 import { Tuple, tuple } from '../../src/terms/tuple.js';
 import { FakeClock } from '../support/fake_clock.js';
 import { eventually } from '../support/memory_cluster.js';
+import { inProcess, same } from '../support/process.js';
 import { join, loggedSystem, ScriptedPeer } from '../support/wire.js';
 
 const without = (...bits: bigint[]): bigint => bits.reduce((flags, bit) => flags & ~bit, flag.DEFAULT_DFLAGS);
@@ -156,11 +158,44 @@ test('a message that cannot be encoded throws, writes nothing, and leaves the ca
   assert.deepEqual(to.poll(), [atom('fresh2'), atom('fresh1')]);
 });
 
-test('a wide pid is not sent to a peer that cannot read it; as an exit reason it is replaced', async () => {
+const WIDE = new Pid(atom('c@127.0.0.1'), 2 ** 31, 2 ** 31, 5);
+
+test('a wide pid in a message ends the connection to a peer that cannot read it, not who sends it', async () => {
+  const { a, b, joined } = pair(without(flag.DFLAG_V4_NC));
+  const closed: string[] = [];
+  const { onClosed } = joined.a;
+  joined.a.onClosed = (channel, reason, text) => {
+    closed.push(text);
+    onClosed(channel, reason, text);
+  };
+  const server = a.spawn(
+    async (self) => {
+      for (;;) {
+        const { from, request } = gen.parseCall((await self.next()) as Term) ?? {};
+        if (from !== undefined) gen.reply(self, from, request === atom('wide') ? WIDE : (request as Term));
+      }
+    },
+    { name: atom('server') },
+  );
+  await inProcess(b, async (self) => {
+    const to = tuple(atom('server'), a.node);
+    assert.equal(await gen.call(self, to, 1), 1);
+    const begun = [gen.sendRequest(self, to, atom('wide')), gen.sendRequest(self, to, 2)];
+    for (const request of begun) {
+      const response = await gen.receiveResponse(self, request);
+      same('error' in response ? response.error : 0, tuple(atom('nodedown'), a.node));
+    }
+  });
+  assert.ok(server.alive);
+  assert.deepEqual(closed, [
+    'a message cannot be sent: a pid of more than 28 bits cannot be sent to a node older than OTP 24',
+  ]);
+});
+
+test('a wide pid as an exit reason is replaced for a peer that cannot read it', async () => {
   const { a, b, linesA } = pair(without(flag.DFLAG_V4_NC));
-  const wide = new Pid(atom('c@127.0.0.1'), 2 ** 31, 2 ** 31, 5);
+  const wide = WIDE;
   const [local, remote] = [idle(a), idle(b)];
-  assert.throws(() => local.send(remote.pid, wide), { code: 'unsupported_by_peer' });
   remote.trapExit = true;
   remote.link(local.pid);
   remote.monitor(local.pid);

@@ -120,8 +120,8 @@ test('local terms are opaque, and nowhere but alone', () => {
   const bytes = hex('83 79 04efcd14 68 02 58 6a 0000000a 00000000 00000000 77 01 61');
   const local = decode(bytes);
   assert.ok(encode(local).equals(bytes));
-  assert.throws(() => encode([local]), { code: 'unsupported_by_peer' });
-  assert.throws(() => encodeInto(new Writer(), local, { v4nc: true }), { code: 'unsupported_by_peer' });
+  assert.throws(() => encode([local]), { code: 'not_a_term' });
+  assert.throws(() => encodeInto(new Writer(), local, { v4nc: true }), { code: 'not_a_term' });
   assert.throws(() => decode(hex('83 68 01 79 04efcd14 6a')), DecodeError);
 });
 

@@ -94,6 +94,28 @@ test('input is read from a group leader that has some', async () => {
   assert.deepEqual(asked.slice(0, 2), ['{get_line,unicode,<<"> ">>}', '{get_chars,unicode,<<>>,2}']);
 });
 
+test('lists of requests in lists of requests are served in order, however deep', async () => {
+  const system = new MemoryCluster().start('a');
+  const { leader, written } = await leaderOn(system);
+  const list = (...all: Term[]): Term => tuple(atom('requests'), all);
+  const put = (text: string): Term => tuple(PUT, UNICODE, binary(text));
+  let deep = put('deep');
+  for (let i = 0; i < 100_000; i++) deep = list(deep);
+  await inProcess(system, async (self) => {
+    self.groupLeader = leader;
+    assert.equal(
+      await io.request(self, list(put('1'), list(put('2'), list(), put('3')), deep, put('4'))),
+      OK,
+    );
+    same(
+      await io.request(self, list(put('5'), list(list(format('~p'))), put('6'))),
+      tuple(ERROR, atom('format')),
+    );
+    same(await io.request(self, list(list(tuple(atom('requests'), 5)))), tuple(ERROR, atom('request')));
+  });
+  assert.deepEqual(written, ['1', '2', '3', 'deep', '4', '5']);
+});
+
 test('what we cannot format exactly the sender is asked to format', async () => {
   const cluster = new MemoryCluster();
   const [a, b] = [cluster.start('a'), cluster.start('b')];

@@ -115,7 +115,7 @@ test('dist_auto_connect once: a node that was lost is connected again only by re
   await eventually('up', () => a.events.length === 1);
   a.netKernel.disconnect(b.name);
   local.send(tuple(atom('nobody'), b.name), 1);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await eventually('the other has noticed', () => b.events.length === 2);
   assert.deepEqual(a.events, ['up b', 'down b disconnect']);
   assert.equal(await b.netKernel.connectNode(a.name), true);
   await eventually('up again', () => a.events.length === 3);

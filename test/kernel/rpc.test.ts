@@ -5,9 +5,11 @@ import type { Process } from '../../src/erts/process.js';
 import type { System } from '../../src/erts/system.js';
 import { CodeServer } from '../../src/kernel/code.js';
 import * as erpc from '../../src/kernel/erpc.js';
+import { netKernelServer } from '../../src/kernel/net_kernel_server.js';
 import * as rex from '../../src/kernel/rex.js';
 import * as rpc from '../../src/kernel/rpc.js';
 import * as gen from '../../src/stdlib/gen.js';
+import { startLink as startServer } from '../../src/stdlib/gen_server.js';
 import * as io from '../../src/stdlib/io.js';
 import { atom } from '../../src/terms/atom.js';
 import { binary } from '../../src/terms/binary.js';
@@ -211,6 +213,35 @@ test('rex answers every form of request', async () => {
     same(killed.reply, tuple(BADRPC, tuple(EXIT, atom('killed'))));
     assert.equal(await gen.call(self, rexThere, request('call', 'value', 4)), 4);
   });
+});
+
+test('a node that is full answers callers so, and its services go on', async () => {
+  const cluster = new MemoryCluster();
+  const code = new CodeServer();
+  const b = cluster.start('b', { processLimit: 20 });
+  const a = cluster.start('a');
+  cluster.connect(a, b);
+  erpc.serve(b, code);
+  const holder = b.spawn(async (self) => {
+    await ok(rex.startLink(self, code));
+    await ok(startServer(self, netKernelServer, [], { name: atom('net_kernel') }));
+    await self.receive(() => undefined);
+  });
+  await eventually('both run', () => b.whereis(atom('net_kernel')) !== undefined);
+  while (!b.fullForPeers) b.spawn((self) => self.receive(() => undefined));
+  assert.equal(b.processCount, 18);
+  await inProcess(a, async (self) => {
+    const ask = (name: string, request: Term): Promise<Term> =>
+      gen.call(self, tuple(atom(name), b.node), request);
+    const limit = tuple(atom('system_limit'), []);
+    const call = tuple(atom('call'), M, atom('node'), [], self.pid);
+    same(await ask('rex', call), tuple(BADRPC, tuple(EXIT, limit)));
+    self.send(tuple(rex.REX, b.node), tuple(self.pid, call));
+    same(await self.next(), tuple(rex.REX, tuple(BADRPC, tuple(EXIT, limit))));
+    same(await ask('net_kernel', tuple(atom('spawn'), M, atom('node'), [], self.pid)), tuple(EXIT, limit));
+    assert.equal(await ask('net_kernel', tuple(atom('is_auth'), a.node)), atom('yes'));
+  });
+  assert.ok(holder.alive);
 });
 
 test('apply re-enters the allow-list: external funs of it run, others are undef, foreign funs badfun', async () => {
