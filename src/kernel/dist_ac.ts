@@ -204,6 +204,11 @@ class DistAc implements GenServer<State> {
 
   // --- calls --------------------------------------------------------------------------------------------------
 
+  /** Nobody casts: OTP's would end, and its node with it. */
+  handleCast(): Step<State> {
+    return { state: this.#state as State };
+  }
+
   handleCall(request: Term, from: From, _state: State, self: Process): Step<State> {
     const state = this.#state as State;
     if (request === INFO) return { state, reply: stateToTerm(state) };

@@ -167,6 +167,8 @@ export function startLeader(
     {
       module: options.module ?? atom('group'),
       init: () => ({ state: null }),
+      handleCall: (_request, _from, state) => ({ state }),
+      handleCast: (_message, state) => ({ state }),
       handleInfo: async (message, state, self) => {
         await handleIo(self, message, output);
         return { state };

@@ -40,6 +40,8 @@ export function startKernelConfig(supervisor: Process, options: KernelConfigOpti
   const server: GenServer<null> = {
     module: atom('kernel_config'),
     init: (self) => init(self, options),
+    handleCall: () => ({ state: null }),
+    handleCast: () => ({ state: null }),
     handleInfo: () => ({ state: null }),
   };
   return startLink(supervisor, server, [], { timeoutMs: Number.POSITIVE_INFINITY });

@@ -41,6 +41,9 @@ function manager(handlers: Map<Atom, EventHandler>): GenServer<null> {
   return {
     module: GEN_EVENT,
     init: () => ({ state: null }),
+    // what is meant for a gen_server is nothing to an event manager
+    handleCall: (_request, _from, state) => ({ state }),
+    handleCast: (_message, state) => ({ state }),
     handleInfo(message, state, self) {
       if (isTagged(message, NOTIFY, 2)) notifyAll(self, handlers, message.elements[1] as Term);
       else if (message instanceof Tuple) answer(self, handlers, message);
