@@ -122,8 +122,9 @@ function regSendArrived(system: System, name: Term | undefined, payload: Payload
   if (receiver !== undefined) receiver.deliver(payload.decode());
 }
 
-function aliasSendArrived(system: System, alias: Term | undefined, payload: Payload): void {
-  if (aliasOwner(system, alias) !== undefined) system.aliasArrived(alias as Reference, payload.decode());
+function aliasSendArrived(system: System, alias: Term | undefined, payload: Payload, urgent = false): void {
+  if (aliasOwner(system, alias) === undefined) return;
+  system.aliasArrived(alias as Reference, payload.decode(), urgent);
 }
 
 /** Whose alias that is; undefined if it is active no more. */
@@ -132,23 +133,25 @@ function aliasOwner(system: System, alias: Term | undefined): Pid | undefined {
   return system.aliasOwner(alias)?.pid;
 }
 
-/** A priority is the receiver's to honour; ours take messages in order. */
+/** A priority counts only where the receiver made such an alias: whatever else comes with it is taken in order. */
 function altactArrived(system: System, channel: DistChannel, e: readonly Term[], payload: Payload): void {
   const flags = e[1];
   if (typeof flags !== 'number' || flags < 0) throw malformed('the flags are no bits');
   expectFields(e, (flags & op.ALTACT_TOKEN) === 0 ? 4 : 5);
   const alias = (flags & op.ALTACT_ALIAS) !== 0;
   const name = (flags & op.ALTACT_NAME) !== 0;
+  const urgent = (flags & op.ALTACT_PRIORITY) !== 0;
   if (alias && name) throw malformed('the flags say both alias and name');
   if ((flags & op.ALTACT_EXIT) === 0) {
-    if (alias) aliasSendArrived(system, e[3], payload);
+    if (alias) aliasSendArrived(system, e[3], payload, urgent);
     else if (name) regSendArrived(system, e[3], payload);
     else sendArrived(system, e[3], payload);
     return;
   }
   if (name) throw malformed('an exit signal to a name');
   const to = alias ? aliasOwner(system, e[3]) : e[3];
-  if (to !== undefined) exit2Arrived(system, channel, e[2], to, () => payload.decode());
+  const first = urgent && alias && system.takesPriority(e[3] as Reference);
+  if (to !== undefined) exit2Arrived(system, channel, e[2], to, () => payload.decode(), first);
 }
 
 // --- links, monitors, exits -----------------------------------------------------------------------------------
@@ -163,10 +166,11 @@ function exit2Arrived(
   from: Term | undefined,
   to: Term | undefined,
   reason: () => Term,
+  urgent = false,
 ): void {
   const sender = ofPeer(channel, from);
   const receiver = pid(system, to);
-  if (system.process(receiver) !== undefined) signal.exit2Arrived(system, sender, receiver, reason());
+  if (system.process(receiver) !== undefined) signal.exit2Arrived(system, sender, receiver, reason(), urgent);
 }
 
 /** {_, Watcher, Watched, Ref} */

@@ -4,6 +4,8 @@ import type { Term } from '../terms/term.js';
 export class Mailbox {
   #queue: Term[] = [];
   #head = 0;
+  /** So many of the first came with priority. */
+  #urgent = 0;
 
   get size(): number {
     return this.#queue.length - this.#head;
@@ -13,9 +15,16 @@ export class Mailbox {
     this.#queue.push(message);
   }
 
+  /** Before all that came without priority, behind what came with it. */
+  pushUrgent(message: Term): void {
+    this.#queue.splice(this.#head + this.#urgent, 0, message);
+    this.#urgent++;
+  }
+
   /** The oldest message, taken out. */
   shift(): Term | undefined {
     if (this.#head === this.#queue.length) return undefined;
+    if (this.#urgent > 0) this.#urgent--;
     const message = this.#queue[this.#head];
     this.#queue[this.#head++] = 0; // lets the message be collected
     if (this.#head === this.#queue.length) {
@@ -37,7 +46,10 @@ export class Mailbox {
       const value = match(this.#queue[i] as Term);
       if (value !== undefined) {
         if (i === this.#head) this.shift();
-        else this.#queue.splice(i, 1);
+        else {
+          if (i - this.#head < this.#urgent) this.#urgent--;
+          this.#queue.splice(i, 1);
+        }
         return value;
       }
     }
@@ -52,5 +64,6 @@ export class Mailbox {
   clear(): void {
     this.#queue = [];
     this.#head = 0;
+    this.#urgent = 0;
   }
 }

@@ -249,11 +249,11 @@ export class Process {
   }
 
   /** Puts a message into the mailbox or hands it to the waiting receive. @internal Use `send`. */
-  deliver(message: Term): void {
+  deliver(message: Term, urgent = false): void {
     if (this.#dropped !== undefined && this.#isDropped(message, this.#dropped)) return;
     const waiter = this.#waiter;
     if (waiter === undefined) {
-      if (this.alive) this.mailbox.push(message);
+      if (this.alive) this.#enqueue(message, urgent);
       return;
     }
     let value: unknown = message;
@@ -265,12 +265,17 @@ export class Process {
         return;
       }
       if (value === undefined) {
-        this.mailbox.push(message);
+        this.#enqueue(message, urgent);
         return;
       }
     }
     this.#reduce();
     this.#endWait(waiter, () => waiter.resolve(value));
+  }
+
+  #enqueue(message: Term, urgent: boolean): void {
+    if (urgent) this.mailbox.pushUrgent(message);
+    else this.mailbox.push(message);
   }
 
   #endWait(waiter: Waiter, wake: () => void): void {
@@ -377,11 +382,14 @@ export class Process {
     }
   }
 
-  /** `alias/0`: a reference that messages can be sent to until `unalias`. */
-  alias(): Reference {
+  /**
+   * `alias/1`: a reference that messages can be sent to until `unalias`. With `priority` a sender of OTP 28 or later
+   * may have its message, or exit, taken before those that wait.
+   */
+  alias(options: { priority?: boolean } = {}): Reference {
     this.#check();
     const ref = this.makeRef();
-    this.system.addAlias(this, ref, 'explicit_unalias');
+    this.system.addAlias(this, ref, 'explicit_unalias', options.priority);
     return ref;
   }
 
@@ -483,10 +491,10 @@ export class Process {
   }
 
   /** An exit signal arrives. `link`: only if it is a link's may `kill` be trapped. @internal */
-  exitArrived(from: Pid, reason: Term, kind: 'link' | 'exit2'): void {
+  exitArrived(from: Pid, reason: Term, kind: 'link' | 'exit2', urgent = false): void {
     if (!this.alive) return;
     if (kind === 'exit2' && reason === KILL) this.end(KILLED);
-    else if (this.trapExit) this.deliver(tuple(EXIT, from, reason));
+    else if (this.trapExit) this.deliver(tuple(EXIT, from, reason), urgent);
     else if (reason !== NORMAL || (kind === 'exit2' && from.key === this.pid.key)) this.end(reason);
   }
 

@@ -323,8 +323,8 @@ export function exitArrived(system: System, from: Pid, to: Pid, reason: Term): v
   local.exitArrived(from, reason, 'link');
 }
 
-export function exit2Arrived(system: System, from: Pid, to: Pid, reason: Term): void {
-  system.process(to)?.exitArrived(from, reason, 'exit2');
+export function exit2Arrived(system: System, from: Pid, to: Pid, reason: Term, urgent = false): void {
+  system.process(to)?.exitArrived(from, reason, 'exit2', urgent);
 }
 
 export function monitorArrived(

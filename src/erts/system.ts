@@ -69,7 +69,10 @@ export class System {
   /** By the index of the pid. */
   readonly #processes = new Map<number, Process>();
   /** By the index of the reference. */
-  readonly #aliases = new Map<number, { readonly process: Process; readonly mode: AliasMode }>();
+  readonly #aliases = new Map<
+    number,
+    { readonly process: Process; readonly mode: AliasMode; readonly priority: boolean }
+  >();
   readonly #entries = new Map<Atom, DistEntry>();
   #propagating: (() => void)[] | undefined;
   #work = 0;
@@ -224,12 +227,17 @@ export class System {
     return node !== this.node && this.#entries.get(node)?.channel?.busy === true;
   }
 
-  /** A message to one of our aliases; inactive ones drop it. @internal */
-  aliasArrived(alias: Reference, message: Term): void {
+  /** A message to one of our aliases; inactive ones drop it. Urgent is one only if the alias takes such. @internal */
+  aliasArrived(alias: Reference, message: Term, urgent = false): void {
     const known = this.#aliases.get(this.ids.indexOfRef(alias));
     if (known === undefined) return;
     if (known.mode === 'reply_demonitor') signal.demonitor(known.process, alias);
-    known.process.deliver(message);
+    known.process.deliver(message, urgent && known.priority);
+  }
+
+  /** Whether that is an active alias which takes messages with priority. @internal */
+  takesPriority(alias: Reference): boolean {
+    return this.#aliases.get(this.ids.indexOfRef(alias))?.priority === true;
   }
 
   /** The process whose active alias that is. */
@@ -238,9 +246,9 @@ export class System {
   }
 
   /** @internal */
-  addAlias(process: Process, ref: Reference, mode: AliasMode): void {
+  addAlias(process: Process, ref: Reference, mode: AliasMode, priority = false): void {
     const index = this.ids.indexOfRef(ref);
-    this.#aliases.set(index, { process, mode });
+    this.#aliases.set(index, { process, mode, priority });
     process.aliases.add(index);
   }
 

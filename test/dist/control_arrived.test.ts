@@ -436,3 +436,25 @@ test('a bad peer ends its own connection only', async () => {
   await settled();
   assert.deepEqual(system.nodes(), [good.node]);
 });
+
+test('with priority, messages and exits to an alias that takes such come before those that wait', async () => {
+  const { peer, local, from, alias } = stage();
+  const urgent = local.alias({ priority: true });
+  peer.say(tuple(22, from, local.pid), 1);
+  peer.say(tuple(37, 5, from, alias), 2); // an alias without priority
+  peer.say(tuple(37, 1, from, local.pid), 3); // a pid
+  peer.say(tuple(33, from, urgent), 4); // without the flag
+  peer.say(tuple(37, 5, from, urgent), atom('first'));
+  peer.say(tuple(37, 21, from, urgent), atom('why'));
+  peer.say(tuple(37, 5, from, urgent), atom('third'));
+  await eventually('all messages', () => local.mailbox.size === 7);
+  assert.equal(await local.receive((message) => (message === 2 ? message : undefined)), 2);
+  const taken = Array.from({ length: 3 }, () => local.poll() as Term);
+  assert.ok(equals(taken, [atom('first'), tuple(atom('EXIT'), from, atom('why')), atom('third')]));
+  peer.say(tuple(37, 5, from, urgent), 6);
+  await eventually('one more', () => local.mailbox.size === 4);
+  assert.deepEqual(
+    Array.from({ length: 4 }, () => local.poll()),
+    [6, 1, 3, 4],
+  );
+});
