@@ -5,7 +5,7 @@ const AREAS: readonly (readonly [string, readonly string[]])[] = [
   ['messages, links, monitors, frames', ['distribution']],
   ["a node's 17 questions", ['probe']],
   ["cases of OTP's own suites", ['otp_suites']],
-  ['TLS', ['tls']],
+  ['addresses, ports, TLS', ['transport', 'tls']],
   ['EPMD', ['epmd_conformance', 'epmd_instances']],
   ['`global` and `pg`', ['global', 'pg']],
   ['distributed applications', ['golden', 'tutorial', 'mixed_releases', 'cycles']],

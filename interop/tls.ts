@@ -172,7 +172,7 @@ async function rotated(cluster: Cluster): Promise<void> {
     'erl@127.0.0.1',
     `F = fun(F) -> P(net_adm:ping('ts@127.0.0.1')), receive next -> ok after 100 -> ok end, F(F) end,
      spawn(fun() -> P(up), F(F) end),
-     C = fun(C) -> case file:consult("cookie") of {ok, [K]} -> erlang:set_cookie(K); _ -> timer:sleep(20), C(C) end end, C(C)`,
+     C = fun(C) -> case file:consult("cookie") of {ok, [K]} -> erlang:set_cookie(node(), K); _ -> timer:sleep(20), C(C) end end, C(C)`,
     { words: [...TLS, '-ssl_dist_optfile', optfile(cluster, 'node.pem', 'ca.pem')] },
   );
   await erl.line(/^P: pang$/, 20_000);

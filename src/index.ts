@@ -11,7 +11,8 @@ export {
   type TlsVersion,
 } from './dist/tls_options.js';
 export type { VerifyFun } from './dist/tls_verify.js';
-export { type Node, type NodeEvents, type NodeOptions, startNode } from './node.js';
+export type { NodeEvents } from './kernel/node_events.js';
+export { type Node, type NodeOptions, startNode } from './node.js';
 
 // --- errors
 

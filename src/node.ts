@@ -5,7 +5,7 @@
 // listener lets go and dialling is allowed. Stopping goes the other way: hooks (applications) first, then the
 // connections, then the services, EPMD last.
 
-import { captureRejectionSymbol, EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { homedir } from 'node:os';
 import type { ChannelOptions } from './dist/channel.js';
 import { DEFAULT_DFLAGS, HIDDEN_DFLAGS } from './dist/dflags.js';
@@ -22,7 +22,6 @@ import { ConnectionError } from './errors.js';
 import { guarded } from './erts/log.js';
 import type { Process, ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
-import type { ApplicationEvent } from './kernel/application_controller.js';
 import { ApplicationServices } from './kernel/application_services.js';
 import type { Applications } from './kernel/applications.js';
 import { Auth, type CookieFile } from './kernel/auth.js';
@@ -40,6 +39,7 @@ import { NetAdm, offerNetAdm } from './kernel/net_adm.js';
 import { NetKernel } from './kernel/net_kernel.js';
 import { offerNetKernelInfo } from './kernel/net_kernel_info.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
+import { emit, type NodeEvents, nodeEvents } from './kernel/node_events.js';
 import { Pg } from './kernel/pg.js';
 import { ProtoDist, type ProtoDistOptions } from './kernel/proto_dist.js';
 import { offerControl } from './kernel/remote_control.js';
@@ -103,19 +103,6 @@ export interface NodeOptions extends ProtoDistOptions {
   readonly limits?: Omit<ChannelOptions, 'ticktimeMs' | 'tickIntensity'>;
   /** Where output goes that processes print to this node; by default each line is a log event. */
   readonly output?: (text: string) => void;
-}
-
-/** What a node tells whoever started it. */
-export interface NodeEvents {
-  /**
-   * The node is about to stop, for that reason: a kernel service ended, or an application whose end is that of its
-   * node, as in `{application_terminated, distro, killed}`.
-   */
-  fatal: [reason: Term];
-  /** An application was started or ended on this node. */
-  application: [event: ApplicationEvent];
-  /** The node has stopped. */
-  stopped: [];
 }
 
 /** What a node is made of. @internal */
@@ -245,30 +232,6 @@ export class Node {
     }
     emit(this.system, this.events, 'stopped');
   }
-}
-
-/** Listeners are the user's: what they throw, and what their promises reject with, is logged. */
-function nodeEvents(system: System): EventEmitter<NodeEvents> {
-  const events = new EventEmitter<NodeEvents>({ captureRejections: true });
-  events[captureRejectionSymbol] = (error, ...[name]) => listenerFailed(system, name, error);
-  return events;
-}
-
-function emit<K extends keyof NodeEvents>(
-  system: System,
-  events: EventEmitter<NodeEvents>,
-  name: K,
-  ...args: NodeEvents[K]
-): void {
-  try {
-    (events as EventEmitter).emit(name, ...args);
-  } catch (error) {
-    listenerFailed(system, name, error);
-  }
-}
-
-function listenerFailed(system: System, name: unknown, error: unknown): void {
-  system.log('error', `a listener of the event ${String(name)} failed: ${String(error)}`);
 }
 
 /** Starts a node. Rejects with one of the library's errors; then nothing is left behind. */
