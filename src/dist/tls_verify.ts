@@ -52,7 +52,8 @@ export class TlsVerifier {
     const { raw } = socket.getPeerCertificate();
     if (this.#side.verify !== 'verify_peer' || raw === undefined) return undefined;
     const certificate = new X509Certificate(raw);
-    const address = certificate.checkIP(socket.remoteAddress ?? '');
+    const { remoteAddress = '' } = socket; // none any more if it is gone
+    const address = isIP(remoteAddress) === 0 ? undefined : certificate.checkIP(remoteAddress);
     return { isFor: (host) => isFor(certificate, host), address };
   }
 

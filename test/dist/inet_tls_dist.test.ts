@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import { encodeName } from '../../src/dist/handshake.js';
 import { connect as tcpConnect, listen as tcpListen } from '../../src/dist/inet_tcp_dist.js';
 import { listen, TlsDialler, type TlsListenOptions } from '../../src/dist/inet_tls_dist.js';
 import type { TlsOptions, TlsSide } from '../../src/dist/tls_options.js';
-import type { VerifyFun } from '../../src/dist/tls_verify.js';
+import { TlsVerifier, type VerifyFun } from '../../src/dist/tls_verify.js';
 import { atom } from '../../src/terms/atom.js';
 import type { Term } from '../../src/terms/term.js';
 import { type TestCertificate, tlsFile } from '../support/tls_files.js';
@@ -245,6 +246,16 @@ test('a client with a certificate tells for which hosts it is, one without does 
   assert.equal(certified?.address, '127.0.0.1');
   await dial(t, port, { certificates: [], cacertfile });
   assert.equal((await next()).certified, undefined);
+});
+
+test('a client that is gone before it is looked at harms nobody', async () => {
+  const gone = {
+    getPeerCertificate: () => ({ raw: new X509Certificate(readFileSync(tlsFile('node.pem'))).raw }),
+  };
+  const verifier = new TlsVerifier({ ...SERVER, verify: 'verify_peer' }, () => []);
+  const certified = verifier.certified(gone as TLSSocket);
+  assert.deepEqual([certified?.address, certified?.isFor('localhost')], [undefined, true]);
+  assert.match(verifier.clientProblem(gone as TLSSocket, []) ?? '', /its certificate is not valid/);
 });
 
 test('groups and signature algorithms in common are needed', async (t) => {

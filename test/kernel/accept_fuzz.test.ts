@@ -22,7 +22,7 @@ const SEED = 20;
 /** More attempts than that at a time are refused: one that is never given up would show. */
 const MAX_HANDSHAKES = 5;
 const OWN = { certificates: [{ certfile: tlsFile('node.pem') }], cacertfile: tlsFile('ca.pem') };
-const TLS: TlsOptions = { server: OWN, client: OWN };
+const TLS: TlsOptions = { server: { ...OWN, verify: 'verify_peer' }, client: OWN };
 
 interface Target {
   readonly node: Node;
