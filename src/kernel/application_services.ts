@@ -13,6 +13,7 @@ import { ApplicationModule, Applications } from './applications.js';
 import type { CodeServer } from './code.js';
 import type { Config } from './config.js';
 import { DIST_AC, startDistAc } from './dist_ac.js';
+import { openCircles } from './dist_ac_circles.js';
 import type { LockClient } from './dist_ac_client.js';
 import type { Appl } from './dist_ac_state.js';
 import type { Global } from './global.js';
@@ -127,6 +128,8 @@ export class ApplicationServices {
       takeControl: (app, process) => controller.takeControl(app, process),
       // a lock that is free is only looked at: the decision behind it takes no time
       canLock: (id) => global.canLock(id),
+      lockHolders: () => global.lockHolders(DIST_AC),
+      openCircles: (self, nodes) => openCircles(self, rpcCall, nodes),
       connect: (node) => void this.#options.connect(node),
       ...(this.#options.heal === undefined ? {} : { heal: this.#options.heal }),
       expectTakeover: (app, node) => this.#handovers.expect(app, node),

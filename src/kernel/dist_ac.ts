@@ -25,7 +25,7 @@ import { Introductions } from './dist_ac_introductions.js';
 import { peerMessage } from './dist_ac_messages.js';
 import { DIST_AC, type DistAcOptions, RELEASE } from './dist_ac_options.js';
 import { announceAgain, nodeDown, peerArrived, restartTimeOver } from './dist_ac_peers.js';
-import { evaluate, runningAt, runsAt } from './dist_ac_start.js';
+import { look } from './dist_ac_start.js';
 import {
   type Around,
   type Effect,
@@ -60,6 +60,8 @@ const AC_STOPPED = atom('ac_application_stopped');
 
 /** How long a start waits for a lock of somebody else on this node before it tries again. */
 const LOCK_RETRY_MS = 100;
+/** For so long at most: who holds it may wait for this very start. */
+const LOCK_WITHIN_MS = 5000;
 /** Weight messages of one node about one application within a second; more are a loop, and one too many ends it. */
 const WEIGHTS_PER_SECOND = 50;
 
@@ -90,6 +92,9 @@ class DistAc implements GenServer<State> {
   readonly #holders = new Map<unknown, Pid>();
   readonly #weights = new Map<string, number>();
   #weightsSince = 0;
+  /** Since when a start of ours waits for a lock that others hold. */
+  #lockedSince: number | undefined;
+  #stuck: ReadonlySet<Atom> = new Set();
 
   constructor(options: DistAcOptions) {
     this.#options = options;
@@ -115,6 +120,8 @@ class DistAc implements GenServer<State> {
     system.nodeListeners.add(listener);
     self.signal.addEventListener('abort', () => system.nodeListeners.delete(listener), { once: true });
     this.#state = initialState(system.node, this.#options.appls);
+    // from the start: what somebody starts during our boot waits for its end, and is not taken for a local application
+    for (const app of this.#state.appls.keys()) this.#options.takeControl(app, self);
     return { state: this.#state as State };
   }
 
@@ -163,13 +170,36 @@ class DistAc implements GenServer<State> {
     else this.#do(self, (s, fx, around) => fromController(s, tag, app, result, fx, around));
   }
 
-  /** A start is decided while nobody else synchronises: then the nodes that take part do not change meanwhile. */
+  /**
+   * A start is decided while nobody else synchronises: then the nodes that take part do not change meanwhile. Who
+   * synchronises for long waits for somebody, perhaps for us, and starts nothing before that is over.
+   */
   #start(self: Process, app: Atom): void {
-    if (!this.#options.canLock(tuple(DIST_AC, self.pid))) {
+    const now = self.system.clock.now();
+    const free = this.#options.canLock(tuple(DIST_AC, self.pid));
+    const since = this.#lockedSince ?? now;
+    if (!free && now - since < LOCK_WITHIN_MS) {
+      this.#lockedSince = since;
       self.sendAfter(LOCK_RETRY_MS, self.pid, tuple(AC_START, app));
       return;
     }
+    this.#lockedSince = undefined;
+    if (!free) {
+      this.#stuck = new Set(this.#options.lockHolders?.());
+      const names = [...this.#stuck].map((node) => node.name).join(', ');
+      const text = `dist_ac: ${names} has held the lock for starts for ${LOCK_WITHIN_MS / 1000} s; starting ${app.name} without`;
+      self.system.log('warning', text);
+    }
     this.#do(self, (s, fx, around) => control.startRequested(s, app, fx, around));
+  }
+
+  /** The nodes that held our lock for too long, and still do. */
+  #stillStuck(): ReadonlySet<Atom> {
+    if (this.#stuck.size > 0) {
+      const holders = this.#options.lockHolders?.() ?? [];
+      this.#stuck = new Set([...this.#stuck].filter((node) => holders.includes(node)));
+    }
+    return this.#stuck;
   }
 
   #timer(self: Process, what: TimerKind, app: Atom, token: number): void {
@@ -274,7 +304,6 @@ class DistAc implements GenServer<State> {
   #go(self: Process, kernelConfig: Pid): void {
     if (this.#letGo) return;
     this.#letGo = true;
-    for (const app of (this.#state as State).appls.keys()) this.#options.takeControl(app, self);
     self.send(kernelConfig, TOOK_CONTROL);
     this.#introductions.begin(self);
   }
@@ -307,9 +336,16 @@ class DistAc implements GenServer<State> {
       weight,
       permission,
       startedHere,
+      stuck: this.#stillStuck(),
       rejoin: this.#options.heal === 'rejoin',
       now: () => system.clock.now(),
     };
+  }
+
+  /** In a process of its own: nodes are asked, and may be slow. */
+  #openCircles(self: Process, nodes: readonly Atom[]): void {
+    const { openCircles } = this.#options;
+    if (openCircles !== undefined) self.system.spawn((asker) => openCircles(asker, nodes));
   }
 
   #perform(self: Process, effect: Effect): void {
@@ -331,6 +367,9 @@ class DistAc implements GenServer<State> {
       }
       case 'expect':
         void this.#options.expectTakeover?.(effect.app, effect.node);
+        break;
+      case 'circles':
+        this.#openCircles(self, effect.nodes);
         break;
       case 'announced':
         this.#options.announced?.(effect.app, effect.node, effect.failed);
@@ -381,27 +420,6 @@ function fromController(
 
 function fromKey(from: From): unknown {
   return keyOf(tuple(from.pid, from.tag));
-}
-
-/** A decision has waited long: say for whom, and become a standby if the application runs after all. */
-function look(s: State, app: Atom, token: number, fx: Effect[], around: Around): State {
-  const pending = s.pending.get(app);
-  const appl = s.appls.get(app);
-  if (pending === undefined || appl === undefined || pending.token !== token) return s;
-  if (pending.wait === 'weights' && pending.all !== undefined) {
-    const running = runningAt(s, appl, pending.all, around);
-    if (running !== undefined) return runsAt(s, app, running, fx);
-  }
-  const silent = [...(pending.all ?? [])].filter((node) => node !== s.self && !s.weights.get(app)?.has(node));
-  const names = silent.map((node) => node.name).join(', ');
-  const who =
-    pending.wait === 'anybody'
-      ? 'any node to start it'
-      : pending.wait === 'weights'
-        ? `the weight of ${names}, which comes when it is started there`
-        : `${pending.wait.name} to start it`;
-  fx.push({ do: 'log', level: 'notice', text: `the start of ${app.name} waits for ${who}`, terms: [] });
-  return evaluate(s, app, fx, around);
 }
 
 export { DIST_AC, type DistAcOptions } from './dist_ac_options.js';

@@ -32,11 +32,24 @@ export function settleDoubles(s: State, node: Atom, seen: readonly ApplSeen[], f
           fx.push({ do: 'send', node: known, message: appStarted(s.self, name, undefined) });
       }
     } else {
+      // who was on our side counts on us, or runs it, too
+      for (const known of next.known) {
+        if (known !== s.self && known !== node)
+          fx.push({ do: 'send', node: known, message: appStarted(node, name, undefined) });
+      }
       changeRequest(fx, name, tuple(STARTED, node));
       next = finished(withId(next, name, { distributed: node }), name);
     }
   }
   return next;
+}
+
+/** Tells a node that was introduced again what runs here and not there: it may believe what was so before. */
+export function tellRunning(s: State, node: Atom, seen: readonly ApplSeen[], fx: Effect[]): void {
+  for (const { name, local } of seen) {
+    if (local || s.appls.get(name)?.id !== 'local') continue;
+    fx.push({ do: 'send', node, message: appStarted(s.self, name, undefined) });
+  }
 }
 
 /** An earlier element of the list ranks higher; inside a tuple the smaller name, whose global names survive, too. */

@@ -19,6 +19,8 @@ const SYNC_DACS = atom('sync_dacs');
 const LOCK_WITHIN_MS = 15_000;
 /** After so long without all answers the lock is given back: somebody may need it to answer. */
 const UNLOCK_MS = 5000;
+/** After so long without all answers, and again each time, we look who waits for whom. */
+const UNANSWERED_MS = 5000;
 /** After so long without all answers we go on; who answers later is known from then on. */
 const GIVE_UP_MS = 30_000;
 /** A node that comes back is introduced after this time: if it has booted, it does so itself. */
@@ -28,7 +30,7 @@ const MAX_EARLY = 1000;
 
 /** What the helping processes and timers tell. */
 type OwnEvent =
-  | { readonly type: 'locked' | 'late' | 'redial' }
+  | { readonly type: 'locked' | 'late' | 'unanswered' | 'redial' }
   | { readonly type: 'found'; readonly node: Atom; readonly pid: Pid | undefined }
   | { readonly type: 'rejoin'; readonly node: Atom };
 
@@ -102,6 +104,9 @@ export class Introductions {
       case 'late':
         this.#synced(self);
         return true;
+      case 'unanswered':
+        this.#unanswered(self);
+        return true;
       case 'rejoin':
         this.#rejoin(self, event.node);
         return true;
@@ -122,6 +127,7 @@ export class Introductions {
       self,
       self.system.nodes().filter((node) => !known.includes(node)),
     );
+    this.#events.postAfter(self, UNANSWERED_MS, { type: 'unanswered' });
     this.#events.postAfter(self, GIVE_UP_MS, { type: 'late' });
     for (const message of this.#early.splice(0)) this.#host.handle(self, message);
     this.answered(self);
@@ -155,6 +161,14 @@ export class Introductions {
     for (const node of this.#looking) if (!nodes.includes(node)) this.#looking.delete(node);
     if (this.#phase !== 'introducing' || this.#looking.size > 0) return;
     if (this.#host.state().awaiting.size === 0) this.#synced(self);
+  }
+
+  /** Who does not answer may wait for others that do not answer either. */
+  #unanswered(self: Process): void {
+    if (this.#phase !== 'introducing') return;
+    const { openCircles } = this.#options;
+    if (openCircles !== undefined) self.system.spawn((asker) => openCircles(asker, asker.system.nodes()));
+    this.#events.postAfter(self, UNANSWERED_MS, { type: 'unanswered' });
   }
 
   #synced(self: Process): void {
@@ -201,8 +215,24 @@ export class Introductions {
     const state = this.#host.state();
     if (this.#options.heal === 'rejoin') {
       if (!configuredNodes(state).has(node)) return;
-      this.#events.postAfter(self, REJOIN_AFTER_MS, { type: 'rejoin', node });
+      if (before === creation) this.#introduceAgain(self, node);
+      else this.#events.postAfter(self, REJOIN_AFTER_MS, { type: 'rejoin', node });
     } else if (before === creation) warnOfTwoSides(self, state, node);
+  }
+
+  /**
+   * At once: what runs on both sides is to be settled before global finds two processes of one name and kills one,
+   * which ends an application that nobody stopped. That the node has a dist_ac we know from before.
+   */
+  #introduceAgain(self: Process, node: Atom): void {
+    const state = this.#host.state();
+    if (state.known.includes(node) || state.awaiting.has(node)) return;
+    self.system.log(
+      'warning',
+      `${node.name} is back after the connection was lost, and neither node has restarted: introducing us again (heal: 'rejoin')`,
+    );
+    this.#host.setAwaiting(new Set([...state.awaiting, node]));
+    self.send(tuple(DIST_AC, node), newNode(self.node, state.appls.values(), []));
   }
 
   #rejoin(self: Process, node: Atom): void {

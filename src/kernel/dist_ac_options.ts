@@ -25,11 +25,15 @@ export interface DistAcOptions {
   readonly takeControl: (app: Atom, controller: Process) => void;
   /** Whether our own lock table would grant the lock now. */
   readonly canLock: (id: Tuple) => boolean;
+  /** The nodes whose processes hold the lock `dist_ac` in our own table. */
+  readonly lockHolders?: () => readonly Atom[];
   /** `global:set_lock` for process `self`, tried without end. */
   readonly setLock: (self: Process, id: Tuple, nodes: readonly Atom[]) => Promise<void>;
   readonly delLock: (self: Process, id: Tuple, nodes: readonly Atom[]) => Promise<void>;
   /** `erlang:whereis(dist_ac)` on another node. */
   readonly whereis: (self: Process, node: Atom) => Promise<Pid | undefined>;
+  /** These nodes do not answer: says who waits for whom, and opens circles among them; see dist_ac_circles.ts. */
+  readonly openCircles?: (self: Process, nodes: readonly Atom[]) => Promise<void>;
   /** A node that ranks higher may start the application soon, which runs here; see name_handover.ts. */
   readonly expectTakeover?: (app: Atom, node: Atom) => Promise<void>;
   /** That node has announced it, or that its start failed. */

@@ -2,7 +2,7 @@
 
 import { type Atom, atom } from '../terms/atom.js';
 import { tuple } from '../terms/tuple.js';
-import { settleDoubles } from './dist_ac_heal.js';
+import { settleDoubles, tellRunning } from './dist_ac_heal.js';
 import { appLoaded, appStarted, newNode, type PeerMessage, type StartError } from './dist_ac_messages.js';
 import { changeRequest, evaluate, giveUp, roundOver, runsAt, startAppl } from './dist_ac_start.js';
 import {
@@ -72,6 +72,7 @@ function introduced(s: State, m: Message<'new_node'>, fx: Effect[], around: Arou
       .filter((app) => !s.remoteStarted.some((entry) => entry.app === app && entry.node === m.node))
       .map((app) => ({ node: m.node, app }));
     const answered = { ...s, awaiting, remoteStarted: [...s.remoteStarted, ...heard] };
+    if (around.rejoin) tellRunning(s, m.node, m.appls, fx);
     return waitersLookAgain(becomesKnown(answered, m, fx, around), fx, around);
   }
   if (m.started.length > 0 || s.known.includes(m.node)) return s;
@@ -322,11 +323,8 @@ export function restartTimeOver(s: State, app: Atom, token: number, fx: Effect[]
 /** Says again that the application runs here: somebody has told the others that his start of it failed. */
 export function announceAgain(s: State, app: Atom, fx: Effect[]): State {
   if (s.appls.get(app)?.id !== 'local') return s;
-  const failed = new Set(s.failed.filter((entry) => entry.app === app).map((entry) => entry.node));
   for (const node of s.known) {
-    if (node !== s.self && !failed.has(node)) {
-      fx.push({ do: 'send', node, message: appStarted(s.self, app, undefined) });
-    }
+    if (node !== s.self) fx.push({ do: 'send', node, message: appStarted(s.self, app, undefined) });
   }
   return s;
 }

@@ -13,6 +13,7 @@ import {
   distributedAt,
   type Effect,
   failoverFrom,
+  flatNodes,
   type Mode,
   type Pending,
   permitted,
@@ -81,7 +82,9 @@ export function evaluate(s: State, app: Atom, fx: Effect[], around: Around, fres
   const reason = refusal(s, appl, around);
   if (reason !== undefined) return giveUp(s, app, reason, fx);
   const failed = new Set(s.failed.filter((entry) => entry.app === app).map((entry) => entry.node));
-  const may = permitted(appl).filter((node) => !failed.has(node) && (pending.all?.has(node) ?? true));
+  const may = permitted(appl).filter(
+    (node) => !failed.has(node) && !around.stuck.has(node) && (pending.all?.has(node) ?? true),
+  );
   const all = candidates(appl.nodes, may);
   const own = s.told.get(app) ?? around.weight();
   const decision = decide({
@@ -109,7 +112,13 @@ function refusal(s: State, appl: Appl, around: Around): Tuple | undefined {
   return tuple(APP_NOT_LOADED, appl.name, unloaded.reverse());
 }
 
-/** Tells our weight to every node that takes part and does not have it. */
+/** A weight that was told and not matched for so long was dropped by the other node. */
+export const ANSWER_WITHIN_MS = 30_000;
+
+/**
+ * Tells our weight to every node that takes part and does not have it. One application at a time: what OTP cannot use
+ * yet it keeps, and of all that it keeps of a node it sees the latest only, whichever application that is about.
+ */
 function inform(
   s: State,
   app: Atom,
@@ -125,12 +134,19 @@ function inform(
   for (const node of all) {
     const waits = asked.has(askKey(app, node));
     if (node === s.self || (informed.has(node) && (!missing.includes(node) || waits))) continue;
+    if (isAskedForAnother(asked, app, node, around.now())) continue;
     fx.push({ do: 'send', node, message: weightOf(app, own, s.self) });
     informed.add(node);
     const key = askKey(app, node);
     asked.set(key, { app, node, count: (asked.get(key)?.count ?? 0) + 1, at: around.now() });
   }
   return { ...s, told: withKey(s.told, app, own), informed: withKey(s.informed, app, informed), asked };
+}
+
+function isAskedForAnother(asked: State['asked'], app: Atom, node: Atom, now: number): boolean {
+  return [...asked.values()].some(
+    (one) => one.node === node && one.app !== app && now - one.at < ANSWER_WITHIN_MS,
+  );
 }
 
 export function askKey(app: Atom, node: Atom): string {
@@ -180,6 +196,31 @@ function wait(s: State, app: Atom, pending: Pending, fx: Effect[], fresh: boolea
     fx.push({ do: 'timer', what: 'look', app, ms: LOOK_AFTER_MS, token: pending.token });
   }
   return { ...s, pending: withKey(s.pending, app, pending) };
+}
+
+/** A decision has waited long: say for whom, and become a standby if the application runs after all. */
+export function look(s: State, app: Atom, token: number, fx: Effect[], around: Around): State {
+  const pending = s.pending.get(app);
+  const appl = s.appls.get(app);
+  if (pending === undefined || appl === undefined || pending.token !== token) return s;
+  if (pending.wait === 'weights' && pending.all !== undefined) {
+    const running = runningAt(s, appl, pending.all, around);
+    if (running !== undefined) return runsAt(s, app, running, fx);
+  }
+  const silent = [...(pending.all ?? [])].filter((node) => node !== s.self && !s.weights.get(app)?.has(node));
+  const names = silent.map((node) => node.name).join(', ');
+  const who =
+    pending.wait === 'anybody'
+      ? 'any node to start it'
+      : pending.wait === 'weights'
+        ? `the weight of ${names}, which comes when it is started there`
+        : `${pending.wait.name} to start it`;
+  fx.push({ do: 'log', level: 'notice', text: `the start of ${app.name} waits for ${who}`, terms: [] });
+  const others = new Set(
+    flatNodes(appl.nodes).filter((node) => node !== s.self && around.connected.has(node)),
+  );
+  fx.push({ do: 'circles', nodes: [...others] });
+  return evaluate(s, app, fx, around);
 }
 
 // --- outcomes ---------------------------------------------------------------------------------------------------

@@ -134,6 +134,8 @@ export interface Around {
   startedHere(app: Atom): boolean;
   /** Whether an application that runs here and at a node that comes back is settled at once. */
   readonly rejoin: boolean;
+  /** Nodes whose boot does not come to an end: they start nothing before it does. */
+  readonly stuck: ReadonlySet<Atom>;
   now(): number;
 }
 
@@ -152,6 +154,8 @@ export type Effect =
   | { readonly do: 'reply'; readonly from: From; readonly result: Term }
   /** A caller of permit may give its global lock back: it waits for a start now. */
   | { readonly do: 'unlock'; readonly from: From }
+  /** A decision waits long for these nodes: who else waits for whom? */
+  | { readonly do: 'circles'; readonly nodes: readonly Atom[] }
   /** That node ranks higher and may start the application soon, which runs here. */
   | { readonly do: 'expect'; readonly app: Atom; readonly node: Atom }
   /** That node has announced it, or that it failed. */

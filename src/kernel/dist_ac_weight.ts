@@ -3,7 +3,7 @@
 // where OTP keeps it until it decides itself (and may never do so).
 import type { Atom } from '../terms/atom.js';
 import { weightOf } from './dist_ac_messages.js';
-import { askKey, evaluate } from './dist_ac_start.js';
+import { ANSWER_WITHIN_MS, askKey, evaluate } from './dist_ac_start.js';
 import {
   type Around,
   type Asked,
@@ -14,9 +14,6 @@ import {
   withKey,
   withoutKey,
 } from './dist_ac_state.js';
-
-/** A message of ours that was not matched for so long was dropped by the other node. */
-const ANSWER_WITHIN_MS = 30_000;
 
 /** The weight we give for an application we do not have: nobody shall wait for us to start it. */
 const NEVER = 1_000_000;
@@ -34,7 +31,8 @@ export function weightArrived(
   const asked = s.asked.get(askKey(m.app, m.node));
   if (asked !== undefined && isAnswer(s, asked, around.now())) {
     const next = matched(s, asked);
-    return open ? evaluate(withWeight(next, m.app, m.node, m.weight), m.app, fx, around) : next;
+    const counted = open ? evaluate(withWeight(next, m.app, m.node, m.weight), m.app, fx, around) : next;
+    return askForOthers(counted, fx, around);
   }
   if (id === 'run_waiting') {
     // whoever asks now has to find that we win
@@ -54,6 +52,13 @@ export function weightArrived(
     m.weight,
   );
   return evaluate(next, m.app, fx, around);
+}
+
+/** Weights of other applications may have waited for this answer. */
+function askForOthers(s: State, fx: Effect[], around: Around): State {
+  let next = s;
+  for (const [app, { wait }] of s.pending) if (wait === 'weights') next = evaluate(next, app, fx, around);
+  return next;
 }
 
 function isAnswer(s: State, asked: Asked, now: number): boolean {

@@ -251,6 +251,12 @@ export class Global implements NameService {
     return this.#server.locks.canSet(checked(id));
   }
 
+  /** The nodes whose processes hold a resource in our own table. */
+  lockHolders(resource: Term): Atom[] {
+    const pids = this.#server.locks.holders(resource)?.pids ?? [];
+    return [...new Set(pids.map((pid) => pid.node))];
+  }
+
   /** Gives a lock of our own table back. */
   localUnlock(self: Process, id: Tuple): void {
     this.#server.locks.del(checked(id), self.pid);

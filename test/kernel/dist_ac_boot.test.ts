@@ -165,6 +165,26 @@ test('dist_ac 25: a start asked for during the introductions is decided after th
   assert.equal(await started, 'ok');
 });
 
+test('a start asked for while other nodes are waited for is decided by dist_ac, too', async () => {
+  using cluster = new DistAcCluster();
+  const apps = new TestApps();
+  const node = await cluster.begin('a', {
+    distributed,
+    mandatory: ['b'],
+    timeoutMs: 'infinity',
+    apps: [apps.app('d1')],
+  });
+  const started = node.start('d1');
+  await settle();
+  assert.deepEqual(apps.events, []);
+  const peer = await cluster.peer('b');
+  cluster.connect(peer.system, node.system);
+  await peer.got('dist_ac_new_node');
+  peer.send(node, '{dist_ac_new_node, 1, b, [], []}');
+  assert.equal(await started, 'ok');
+  await peer.got('{dist_ac_app_started,a,d1,ok}');
+});
+
 test('dist_ac 26, 27: an introduction is answered once, with the table and what runs here', async () => {
   using cluster = new DistAcCluster();
   const apps = new TestApps();

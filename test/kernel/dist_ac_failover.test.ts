@@ -175,6 +175,26 @@ test('dist_ac 73: several applications with one list and time are all started', 
   await eventually('both run', () => at(node, 'd1') && at(node, 'phased'));
 });
 
+test('a node is told one weight at a time: of two that it has not used yet, OTP finds only the latter', async () => {
+  using cluster = new DistAcCluster();
+  const apps = new TestApps();
+  const lists = '[{d1, 100, [a, {b, c}]}, {phased, 100, [a, {b, c}]}]';
+  const [node, a] = await standby(cluster, apps, lists);
+  const c = await introduce(cluster, node, 'c');
+  assert.equal(await node.start('d1'), 'ok');
+  assert.equal(await node.start('phased'), 'ok');
+  cluster.crash(a);
+  // its own decisions come later: so far it keeps what it is told
+  assert.match(await c.got('dist_ac_weight'), /^\{dist_ac_weight,phased,/);
+  await sleep(50);
+  assert.equal(c.count('dist_ac_weight'), 1);
+  c.send(node, '{dist_ac_weight, phased, 99, c}');
+  await c.got('{dist_ac_weight,d1,');
+  c.send(node, '{dist_ac_weight, d1, 99, c}');
+  await eventually('both run', () => at(node, 'd1') && at(node, 'phased'));
+  assert.equal(c.count('dist_ac_weight'), 2);
+});
+
 for (const lists of ['[a, {b, c}]', '[a, b, c]']) {
   test(`dist_ac 99: two applications in one tuple or in crossed lists fail over, where OTP deadlocks: ${lists}`, async () => {
     using cluster = new DistAcCluster();

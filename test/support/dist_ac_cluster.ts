@@ -307,6 +307,7 @@ export class DistAcCluster extends GlobalCluster {
         if (free) global.localUnlock(node.self, id);
         return free;
       },
+      lockHolders: () => global.lockHolders(DIST_AC),
       whereis: (self, other) => this.whereis(self, other),
       connect: (other) => void system.connectedEntry(other),
       ...(options.heal === undefined ? {} : { heal: options.heal }),
