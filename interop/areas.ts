@@ -8,7 +8,10 @@ const AREAS: readonly (readonly [string, readonly string[]])[] = [
   ['addresses, ports, TLS', ['transport', 'tls']],
   ['EPMD', ['epmd_conformance', 'epmd_instances']],
   ['`global` and `pg`', ['global', 'pg']],
-  ['distributed applications', ['golden', 'tutorial', 'mixed_releases', 'cycles']],
+  [
+    'distributed applications',
+    ['golden', 'tutorial', 'mixed_releases', 'cycles', 'takeovers', 'deadlocks', 'netsplit'],
+  ],
   ['services, tools, shells', ['services', 'neighbours', 'terminal', 'traffic']],
   ['command line, README', ['command_line', 'readme']],
   ['the npm package', ['pack']],

@@ -38,6 +38,9 @@ export interface Config {
 
 export const RESTART_MS = 1500;
 
+/** So many processes that ended are in the report of a failed test. */
+const REPORTED = 10;
+
 /** A `sys.config` for a role: by default it waits for the two others, and restarts after 1500 ms. */
 export function configText(role: string, config: Config = {}): string {
   const others = ROLES.filter((other) => other !== role);
@@ -82,6 +85,8 @@ export interface Watched {
   readonly refused: number;
   readonly wrong: number;
   readonly longestMs: number;
+  /** Why calls were refused, as Elixir shows it. */
+  readonly reasons: string;
 }
 
 /** One peer that was started. */
@@ -141,6 +146,7 @@ export class Peer {
       refused: figure('refused'),
       wrong: figure('wrong'),
       longestMs: figure('longest_ms'),
+      reasons: /reasons: \[(.*)\]/.exec(seen)?.[1] ?? '',
     };
   }
 
@@ -363,11 +369,13 @@ export class Cluster {
     await this.peer(role).startLine(5000);
   }
 
-  /** Everything the processes said, for a failed test. */
+  /** Everything the processes said, for a failed test; of those that ended long ago nothing. */
   report(): string {
     const start = Math.min(...this.procs.map((proc) => proc.startedAt));
     const seconds = (at: number) => ((at - start) / 1000).toFixed(3).padStart(8);
+    const ended = this.procs.filter((proc) => proc.ended !== undefined).slice(0, -REPORTED);
     return this.procs
+      .filter((proc) => !ended.includes(proc))
       .map((proc) => {
         const end =
           proc.ended === undefined

@@ -49,16 +49,19 @@ defmodule Observer do
 
   @doc "Calls the calculator from `node` without end, until `watched` asks how it went."
   def watch(node) do
-    watcher = spawn(fn -> watching(node, now(), %{answered: 0, refused: 0, wrong: 0, longest_ms: 0}) end)
+    none = %{answered: 0, refused: 0, wrong: 0, longest_ms: 0, reasons: []}
+    watcher = spawn(fn -> watching(node, now(), none) end)
     Process.register(watcher, watcher_name(node))
   end
 
-  @doc "How many calls were answered, refused, answered wrongly; and the longest time without an answer."
+  @doc "How many calls were answered, refused and why, answered wrongly; and the longest time without an answer."
   def watched(node) do
-    send(watcher_name(node), {:how_was_it, self()})
+    watcher = Process.whereis(watcher_name(node))
+    monitor = Process.monitor(watcher)
+    send(watcher, :how_was_it)
 
     receive do
-      {:it_was, seen} -> seen
+      {:DOWN, ^monitor, _, _, {:it_was, seen}} -> seen
     after
       10_000 -> exit(:the_watcher_is_stuck)
     end
@@ -69,9 +72,9 @@ defmodule Observer do
 
   defp watching(node, last, seen) do
     receive do
-      {:how_was_it, asker} -> send(asker, {:it_was, seen})
+      :how_was_it -> exit({:it_was, %{seen | longest_ms: max(seen.longest_ms, now() - last)}})
     after
-      2 ->
+      5 ->
         x = :rand.uniform(1000)
         expected = x + 1
 
@@ -83,8 +86,9 @@ defmodule Observer do
           {:ok, _} ->
             watching(node, last, %{seen | wrong: seen.wrong + 1})
 
-          {:error, _} ->
-            watching(node, last, %{seen | refused: seen.refused + 1})
+          {:error, {_, reason}} ->
+            reasons = Enum.uniq([inspect(reason, limit: 20) | seen.reasons]) |> Enum.take(5)
+            watching(node, last, %{seen | refused: seen.refused + 1, reasons: reasons})
         end
     end
   end

@@ -1,6 +1,6 @@
 // Plays the interop tests: `npm run test:interop` (OTP 25), `npm run test:matrix` (every release, mixed clusters).
 //
-//   node build/interop/run.js [--matrix] [--otp NN] [--only TEXT] [--jobs N]
+//   node build/interop/run.js [--matrix] [--otp NN] [--only TEXT] [--jobs N] [--cycles N]
 //
 // Every module of interop/ and interop/scenarios/ that exports `run(suite)` names its tests there. One line for
 // each test with its time; what the processes of a failed one said follows. Tests are never skipped: without an
@@ -27,6 +27,7 @@ const { values: flags } = parseArgs({
     otp: { type: 'string', multiple: true },
     only: { type: 'string' },
     jobs: { type: 'string', default: '2' },
+    cycles: { type: 'string' },
   },
 });
 
@@ -43,8 +44,9 @@ async function main(): Promise<number> {
   for (const found of releases.values()) console.log(found.line);
   const turnstile = new Turnstile();
   const suites: Suite[] = [];
+  const cycles = flags.cycles === undefined ? undefined : Number(flags.cycles);
   for (const found of releases.values()) {
-    const suite = new Suite(found, releases, found.otp === '25' || releases.size === 1, turnstile);
+    const suite = new Suite(found, releases, found.otp === '25' || releases.size === 1, turnstile, cycles);
     for (const [name, run] of await modules()) {
       suite.module = name;
       await run(suite);

@@ -45,6 +45,8 @@ export class Suite {
   module = '';
   /** Why a module has no tests for this release, in a word. */
   readonly absent: Map<string, string> = new Map();
+  /** How often tests that repeat themselves do so (`--cycles N`); undefined: the short version of each. */
+  readonly cycles: number | undefined;
   readonly #turnstile: Turnstile;
 
   constructor(
@@ -52,11 +54,13 @@ export class Suite {
     releases: ReadonlyMap<string, Release>,
     whole: boolean,
     turnstile: Turnstile,
+    cycles?: number,
   ) {
     this.release = release;
     this.releases = releases;
     this.whole = whole;
     this.#turnstile = turnstile;
+    this.cycles = cycles;
   }
 
   /** Names a test; its body gets a cluster of its own, closed afterwards whatever happens. */
@@ -93,6 +97,11 @@ export class Suite {
   /** Says in a word why this module has no tests for this release. */
   without(why: string): void {
     this.absent.set(this.module, why);
+  }
+
+  /** Says what a test measured. */
+  tell(figures: string): void {
+    console.log(`    ${figures}`);
   }
 
   /** Work that loads the machine, such as starting nodes: not while another test measures. */
