@@ -1,7 +1,7 @@
 // Where OTP's dist_ac waits for ever: cases in which BEAM nodes alone, or with one of them as it were in our place, wait
 // for each other in a circle. otpnode in each position: the circle does not close, or it is opened; in any case no
 // otpnode waits for ever.
-import { type Cluster, type Kind, nodeName, type Peer, ROLES, type Role } from '../cluster.js';
+import { type Cluster, type Config, type Kind, nodeName, type Peer, ROLES, type Role } from '../cluster.js';
 import { until } from '../processes.js';
 import { check, type Suite } from '../suite.js';
 
@@ -32,6 +32,11 @@ export function run(suite: Suite): void {
         (cluster) => twoFailOver(new Play(cluster, suite, ours), PLAIN, CROSSED),
       );
     }
+    if (whole && ours !== 'def') {
+      suite.test(`deadlock: a standby that nobody introduced, otpnode=${ours}`, (cluster) =>
+        stranger(new Play(cluster, suite, ours)),
+      );
+    }
     if (all || (whole && ours === 'def') || ours === 'bcd') {
       suite.test(
         `deadlock: a standby that never started it, the return of the first, otpnode=${ours}`,
@@ -41,11 +46,14 @@ export function run(suite: Suite): void {
   }
 }
 
+/** Nodes that were never introduced, since nobody waits for anybody at boot. */
+const STRANGERS: Config = { distributed: `[{d1, [${A}, ${B}]}]`, mandatory: [], syncTimeoutMs: undefined };
+
 class Play {
   readonly cluster: Cluster;
   readonly ours: Role;
   readonly #suite: Suite;
-  #distributed = '';
+  #config: Config = {};
   /** What the starts that were asked for came to. */
   #results: string[] = [];
 
@@ -59,18 +67,18 @@ class Play {
     return this.cluster.peer(role);
   }
 
-  async coldStart(distributed: string): Promise<void> {
-    this.#distributed = distributed;
+  async coldStart(config: Config, roles: readonly Role[] = ROLES): Promise<void> {
+    this.#config = config;
     await this.#suite.busily(async () => {
-      for (const role of ROLES) await this.boot(role);
-      for (const role of ROLES) await this.booted(role);
+      for (const role of roles) await this.boot(role);
+      for (const role of roles) await this.booted(role);
     });
   }
 
   boot(role: Role): Promise<Peer> {
     const kind: Kind = role === this.ours ? 'otpnode' : this.#suite.release;
     const args = kind === 'otpnode' ? CONTROL : [];
-    return this.cluster.start(role, kind, { app: false, config: { distributed: this.#distributed }, args });
+    return this.cluster.start(role, kind, { app: false, config: this.#config, args });
   }
 
   /** Waits until kernel is started there. */
@@ -132,7 +140,7 @@ class Play {
 }
 
 async function twoFailOver(play: Play, first: string, second: string): Promise<void> {
-  await play.coldStart(`[{d1, 500, ${first}}, {d2, 500, ${second}}]`);
+  await play.coldStart({ distributed: `[{d1, 500, ${first}}, {d2, 500, ${second}}]` });
   for (const app of ['d1', 'd2'] as const) {
     for (const role of ROLES) await play.load(role, app);
     for (const role of ROLES) play.start(role, app);
@@ -167,7 +175,7 @@ async function twoFailOver(play: Play, first: string, second: string): Promise<v
 }
 
 async function lateStandby(play: Play): Promise<void> {
-  await play.coldStart(`[{d1, 500, ${PLAIN}}]`);
+  await play.coldStart({ distributed: `[{d1, 500, ${PLAIN}}]` });
   for (const role of ROLES) await play.load(role, 'd1');
   for (const role of ['abc', 'def'] as const) play.start(role, 'd1');
   for (const role of ['abc', 'def'] as const) await play.startedOk(role, 'd1', 20_000);
@@ -179,8 +187,31 @@ async function lateStandby(play: Play): Promise<void> {
   await until('abc is connected', 20_000, async () => (await play.peer('abc').nodes()).includes('def'));
   play.start('bcd', 'd1');
   await play.booted('abc', NOT_FOR_EVER_MS);
+  if (play.ours === 'abc') {
+    // nothing of this can be done by us, but it can be told
+    const said = /other nodes wait for each other: .*def@\S+ waits until another node starts an application/;
+    await play.peer('abc').proc.line(said, NOT_FOR_EVER_MS);
+  }
   await play.load('abc', 'd1');
   play.start('abc', 'd1');
   await play.startedOk(play.ours, 'd1', NOT_FOR_EVER_MS);
   await play.runsOnOne('d1', ['abc'], 10_000);
+}
+
+/** abc runs it, bcd loads it, which connects them, and starts it: on BEAM alone it waits for ever. */
+async function stranger(play: Play): Promise<void> {
+  await play.coldStart(STRANGERS, ['abc', 'bcd']);
+  await play.load('abc', 'd1');
+  play.start('abc', 'd1');
+  await play.startedOk('abc', 'd1', 10_000);
+  await play.load('bcd', 'd1');
+  // what it heard from abc meanwhile it has read: started earlier, both would run it, which is another matter
+  await until('bcd has heard that abc may run it', 5000, async () =>
+    (await play.peer('bcd').rpc(':dist_ac', ':info')).includes(`"${play.peer('abc').node}": true`),
+  );
+  play.start('bcd', 'd1');
+  await play.startedOk('bcd', 'd1', 20_000);
+  await play.runsOnOne('d1', ['abc'], 5000);
+  await play.peer('abc').kill();
+  await play.runsOnOne('d1', ['bcd'], 5000);
 }

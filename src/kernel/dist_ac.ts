@@ -368,6 +368,9 @@ class DistAc implements GenServer<State> {
       case 'expect':
         void this.#options.expectTakeover?.(effect.app, effect.node);
         break;
+      case 'introduce':
+        this.#introductions.introduce(self, effect.node);
+        break;
       case 'circles':
         this.#openCircles(self, effect.nodes);
         break;

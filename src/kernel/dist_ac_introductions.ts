@@ -225,12 +225,17 @@ export class Introductions {
    * which ends an application that nobody stopped. That the node has a dist_ac we know from before.
    */
   #introduceAgain(self: Process, node: Atom): void {
-    const state = this.#host.state();
-    if (state.known.includes(node) || state.awaiting.has(node)) return;
     self.system.log(
       'warning',
       `${node.name} is back after the connection was lost, and neither node has restarted: introducing us again (heal: 'rejoin')`,
     );
+    this.introduce(self, node);
+  }
+
+  /** Introduces us to the dist_ac of a node, unless it knows us or is about to. */
+  introduce(self: Process, node: Atom): void {
+    const state = this.#host.state();
+    if (this.#phase !== 'synced' || state.known.includes(node) || state.awaiting.has(node)) return;
     this.#host.setAwaiting(new Set([...state.awaiting, node]));
     self.send(tuple(DIST_AC, node), newNode(self.node, state.appls.values(), []));
   }

@@ -100,12 +100,10 @@ function becomesKnown(s: State, m: Message<'new_node'>, fx: Effect[], around: Ar
   return around.rejoin ? settleDoubles(next, m.node, m.appls, fx) : next;
 }
 
-/** Decisions that wait for whoever starts the application may be settled by a new node. */
+/** Open decisions may be settled by what a new node runs. */
 function waitersLookAgain(s: State, fx: Effect[], around: Around): State {
   let next = s;
-  for (const [app, pending] of s.pending) {
-    if (pending.wait === 'anybody') next = evaluate(next, app, fx, around);
-  }
+  for (const app of s.pending.keys()) next = evaluate(next, app, fx, around);
   return next;
 }
 
@@ -145,6 +143,11 @@ function loadedElsewhere(s: State, m: Message<'app_loaded'>, fx: Effect[], aroun
       node: m.node,
       message: appLoaded(s.self, m.app, appl.nodes, permission, true),
     });
+  }
+  if (appl.id === 'local' && !s.known.includes(m.node) && !ranksBefore(appl, m.node, s.self)) {
+    // it was never introduced, so it would wait for an announcement that nobody makes
+    fx.push({ do: 'introduce', node: m.node });
+    fx.push({ do: 'send', node: m.node, message: appStarted(s.self, m.app, undefined) });
   }
   return evaluate(withRun(compared, m.app, m.node, m.permission), m.app, fx, around);
 }

@@ -219,6 +219,7 @@ export function look(s: State, app: Atom, token: number, fx: Effect[], around: A
   const others = new Set(
     flatNodes(appl.nodes).filter((node) => node !== s.self && around.connected.has(node)),
   );
+  for (const node of others) if (!s.known.includes(node)) fx.push({ do: 'introduce', node });
   fx.push({ do: 'circles', nodes: [...others] });
   return evaluate(s, app, fx, around);
 }

@@ -154,6 +154,8 @@ export type Effect =
   | { readonly do: 'reply'; readonly from: From; readonly result: Term }
   /** A caller of permit may give its global lock back: it waits for a start now. */
   | { readonly do: 'unlock'; readonly from: From }
+  /** A node that was never introduced is: without that it would not tell us what it starts. */
+  | { readonly do: 'introduce'; readonly node: Atom }
   /** A decision waits long for these nodes: who else waits for whom? */
   | { readonly do: 'circles'; readonly nodes: readonly Atom[] }
   /** That node ranks higher and may start the application soon, which runs here. */
