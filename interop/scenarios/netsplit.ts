@@ -1,20 +1,32 @@
 // A torn network: abc is cut off from bcd and def, both sides run the application, then the network is whole again.
 // Beside otpnode there are only BEAM nodes, which know nothing of healing. A cookie that is wrong for a while is the
 // cut: no attempt of either side to connect succeeds.
-import { type Cluster, type Config, type Kind, type Peer, ROLES, type Role } from '../cluster.js';
+import { type Cluster, type Config, type Kind, nodeName, type Peer, ROLES, type Role } from '../cluster.js';
 import { until } from '../processes.js';
 import { check, kindName, type Suite } from '../suite.js';
 
-const CONFIG: Config = { restartMs: 500, more: ['{prevent_overlapping_partitions, false}'] };
+/** The first of the list ranks highest. */
+function config(list: readonly Role[]): Config {
+  const nodes = list.map((role) => `'${nodeName(role)}'`).join(', ');
+  return {
+    distributed: `[{distro, 500, [${nodes}]}]`,
+    more: ['{prevent_overlapping_partitions, false}'],
+  };
+}
+
+/** abc ranks above bcd, and has the smaller name; or only the latter, for which global lets its processes survive. */
+const LISTS: readonly (readonly Role[])[] = [ROLES, ['bcd', 'abc', 'def']];
 /** `rejoin` dials every 5 s. */
 const HEALED_MS = 15_000;
 
 export function run(suite: Suite): void {
-  for (const ours of ['abc', 'bcd'] as const) {
-    suite.test(
-      `netsplit: otpnode=${ours} with heal rejoin: abc, which ranks higher, keeps the application`,
-      (cluster) => rejoins(cluster, suite, ours),
-    );
+  for (const list of suite.whole ? LISTS : LISTS.slice(0, 1)) {
+    for (const ours of ['abc', 'bcd'] as const) {
+      suite.test(
+        `netsplit: otpnode=${ours} with heal rejoin: ${list[0]}, which ranks higher, keeps the application`,
+        (cluster) => rejoins(cluster, suite, ours, list),
+      );
+    }
   }
   if (!suite.whole) return;
   suite.test(
@@ -24,14 +36,20 @@ export function run(suite: Suite): void {
 }
 
 /** Starts the three, cuts abc off, and waits until both sides run it. */
-async function torn(cluster: Cluster, suite: Suite, ours: Role, heal: string): Promise<Peer> {
+async function torn(
+  cluster: Cluster,
+  suite: Suite,
+  ours: Role,
+  heal: string,
+  list: readonly Role[] = ROLES,
+): Promise<Peer> {
   const kind = (role: Role): Kind => (role === ours ? 'otpnode' : suite.release);
   await suite.busily(async () => {
     for (const role of ROLES) {
       const args = role === ours ? ['-otpnode', 'heal', heal] : [];
-      await cluster.start(role, kind(role), { config: CONFIG, args });
+      await cluster.start(role, kind(role), { config: config(list), args });
     }
-    await cluster.runsOn('abc');
+    await cluster.runsOn(list[0] as Role);
     for (const role of ROLES) await cluster.peer(role).started();
   });
   await cookies(cluster, ':wrong', true);
@@ -55,20 +73,21 @@ function warnings(peer: Peer, pattern: RegExp): number {
   return peer.proc.lines.filter(({ text }) => text.includes('"warning"') && pattern.test(text)).length;
 }
 
-async function rejoins(cluster: Cluster, suite: Suite, ours: Role): Promise<void> {
-  const healer = await torn(cluster, suite, ours, 'rejoin');
+async function rejoins(cluster: Cluster, suite: Suite, ours: Role, list: readonly Role[]): Promise<void> {
+  const [first, second] = list as [Role, Role];
+  const healer = await torn(cluster, suite, ours, 'rejoin', list);
   await cookies(cluster, `:${cluster.cookie}`, false);
   const from = Date.now();
-  await cluster.runsOn('abc', HEALED_MS);
+  await cluster.runsOn(first, HEALED_MS);
   suite.tell(`healed ${Date.now() - from} ms after the network`);
   const said = warnings(
     healer,
-    /distro ran on \S+ and on \S+ after the network was torn: it goes on on abc@/,
+    new RegExp(`distro ran on \\S+ and on \\S+ after the network was torn: it goes on on ${first}@`),
   );
   check(said === 1, `${healer.node} said ${said} times what became of the application`);
-  // and bcd is its standby again
-  await cluster.peer('abc').kill();
-  await cluster.runsOn('bcd', 10_000);
+  // and the other one is its standby again
+  await cluster.peer(first).kill();
+  await cluster.runsOn(second, 10_000);
 }
 
 async function staysTorn(cluster: Cluster, suite: Suite): Promise<void> {
