@@ -5,12 +5,15 @@ import { type Cluster, type Config, type Kind, nodeName, type Peer, ROLES, type 
 import { until } from '../processes.js';
 import { check, kindName, type Suite } from '../suite.js';
 
-/** The first of the list ranks highest. */
+/**
+ * The first of the list ranks highest. With OTP's default, overlapping partitions are prevented: then bcd and def part
+ * as well, and all three run it.
+ */
 function config(list: readonly Role[]): Config {
   const nodes = list.map((role) => `'${nodeName(role)}'`).join(', ');
   return {
     distributed: `[{distro, 500, [${nodes}]}]`,
-    more: ['{prevent_overlapping_partitions, false}'],
+    more: list === ROLES ? ['{prevent_overlapping_partitions, false}'] : [],
   };
 }
 
@@ -84,7 +87,12 @@ async function rejoins(cluster: Cluster, suite: Suite, ours: Role, list: readonl
     healer,
     new RegExp(`distro ran on \\S+ and on \\S+ after the network was torn: it goes on on ${first}@`),
   );
-  check(said === 1, `${healer.node} said ${said} times what became of the application`);
+  check(
+    list === ROLES ? said === 1 : said >= 1,
+    `${healer.node} said ${said} times what became of the application`,
+  );
+  // where bcd and def had parted, too, they do not know each other: nothing of ours can heal that
+  if (list !== ROLES) return;
   // and the other one is its standby again
   await cluster.peer(first).kill();
   await cluster.runsOn(second, 10_000);

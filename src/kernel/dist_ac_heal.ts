@@ -7,39 +7,35 @@ import { tuple } from '../terms/tuple.js';
 import { compareNames } from './dist_ac_decision.js';
 import { type ApplSeen, appStarted } from './dist_ac_messages.js';
 import { changeRequest, finished } from './dist_ac_start.js';
-import { type Appl, type Effect, flatNodes, type State, withId } from './dist_ac_state.js';
+import { type Appl, distributedAt, type Effect, flatNodes, type State, withId } from './dist_ac_state.js';
 
 const STARTED = atom('started');
 
-/** Settles what runs here and, as its introduction says, at that node as well. */
+/** Settles what runs at that node, as its introduction says, and here or where we are a standby of it. */
 export function settleDoubles(s: State, node: Atom, seen: readonly ApplSeen[], fx: Effect[]): State {
   let next = s;
   for (const { name, local } of seen) {
     const appl = next.appls.get(name);
-    if (!local || appl?.id !== 'local') continue;
-    const ours = outranks(appl, s.self, node);
+    if (!local || appl === undefined) continue;
+    const other = appl.id === 'local' ? next.self : distributedAt(appl.id);
+    if (other === undefined || other === node || !next.known.includes(other)) continue;
+    const winner = outranks(appl, other, node) ? other : node;
     fx.push({
       do: 'log',
       level: 'warning',
       text:
-        `${name.name} ran on ${s.self.name} and on ${node.name} after the network was torn: ` +
-        `it goes on on ${ours ? s.self.name : node.name}, which ranks higher, and stops on the other node`,
+        `${name.name} ran on ${other.name} and on ${node.name} after the network was torn: ` +
+        `it goes on on ${winner.name}, which ranks higher, and stops on the other node`,
       terms: [],
     });
-    if (ours) {
-      for (const known of next.known) {
-        if (known !== s.self)
-          fx.push({ do: 'send', node: known, message: appStarted(s.self, name, undefined) });
-      }
-    } else {
-      // who was on our side counts on us, or runs it, too
-      for (const known of next.known) {
-        if (known !== s.self && known !== node)
-          fx.push({ do: 'send', node: known, message: appStarted(node, name, undefined) });
-      }
-      changeRequest(fx, name, tuple(STARTED, node));
-      next = finished(withId(next, name, { distributed: node }), name);
+    // not only to the one that stops: who was on its side counts on it, or runs it, too
+    for (const known of next.known) {
+      if (known !== next.self && known !== winner)
+        fx.push({ do: 'send', node: known, message: appStarted(winner, name, undefined) });
     }
+    if (winner === other) continue;
+    changeRequest(fx, name, tuple(STARTED, winner));
+    next = finished(withId(next, name, { distributed: winner }), name);
   }
   return next;
 }

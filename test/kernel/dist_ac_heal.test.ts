@@ -58,6 +58,22 @@ test('a node that is back without a restart is introduced at once; the lower sid
   assert.equal(said.length, 1);
 });
 
+test('a third node that runs it as well is told by the standby where it goes on', async () => {
+  using cluster = new DistAcCluster();
+  const { b, a, c } = await tornFromA(cluster, 'a');
+  await eventually('b has stopped', () => !b.runs('d1'));
+  cluster.cut(c.system, b.system);
+  await settle();
+  c.received.length = 0;
+  cluster.heal(c.system, b.system);
+  cluster.connect(c.system, b.system);
+  await c.got('{dist_ac_new_node,1,b,');
+  c.send(b, '{dist_ac_new_node, 1, c, [{appl, d1, local, 0, [a, b, c], [{c, true}]}], [{c, d1}]}');
+  await c.got('{dist_ac_app_started,a,d1,ok}');
+  assert.equal(a.count('dist_ac_app_started'), 0);
+  assert.equal(b.listed('running'), '[{d1,{distributed,a}}]');
+});
+
 test('a node that is back and does not run it is told that it runs here', async () => {
   using cluster = new DistAcCluster();
   const { b, a } = await tornFromA(cluster, 'b');
