@@ -1,5 +1,6 @@
 // What can be wrong at a start: each time one clear line, the right exit code, no stack trace, no hang.
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { Cluster, Peer } from '../cluster.js';
 import { HOST, nodeName, OTPNODE } from '../cluster.js';
 import { freePort } from '../epmd_names.js';
@@ -48,6 +49,7 @@ export function run(suite: Suite): void {
   suite.test('command line: a port that is taken', portTaken);
   suite.test("command line: EPMD's port is held by something else", epmdTaken, { epmd: 'none' });
   suite.test('command line: EPMD goes and comes back', epmdGone);
+  suite.test('command line: short names, and a hidden node', shortNames);
   suite.test('command line: SIGTERM stops like init:stop', graceful);
 }
 
@@ -150,6 +152,26 @@ async function epmdGone(cluster: Cluster): Promise<void> {
 
 async function registeredAgain(cluster: Cluster, peer: Peer): Promise<void> {
   await until(`${peer.node} registered again`, 20_000, async () => (await cluster.names())?.has(peer.role));
+}
+
+async function shortNames(cluster: Cluster, suite: Suite): Promise<void> {
+  const common = ['--cookie', cluster.cookie];
+  for (const [name, words, seen] of [
+    ['seen', [], '{true, 3.0, [:seen@localhost], []}'],
+    ['hidden', ['-hidden'], '{true, 3.0, [], [:hidden@localhost]}'],
+  ] as const) {
+    const node = `:${name}@localhost`;
+    const sname = ['--sname', `${name}@localhost`];
+    cluster.run(name, [...OTPNODE, ...sname, ...words, ...common, '--app', 'distro']);
+    await until(`${name} is registered`, 10_000, async () => (await cluster.names())?.has(name));
+    const asks =
+      `IO.inspect({Node.connect(${node}), :rpc.call(${node}, Distro.DistroCal, :add, [1, 2.0]), ` +
+      'Node.list(), Node.list(:hidden)})';
+    const elixir = [join(suite.release.bin, 'elixir'), '--sname', 'asks@localhost', ...common, '-e', asks];
+    const asking = cluster.run('asks', elixir);
+    await asking.exited;
+    same(asking.output().trim(), seen, `what Elixir says of ${name}`);
+  }
 }
 
 async function graceful(cluster: Cluster): Promise<void> {

@@ -6,8 +6,8 @@
 // Cookies are kept where neither a log nor `util.inspect` shows them; the handshake compares digests of them in
 // constant time.
 import { randomInt } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { linkSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
 import { type Log, silent } from '../erts/log.js';
 import type { Atom } from '../terms/atom.js';
@@ -147,7 +147,6 @@ function createCookie(file: string): string {
   // Made whole under another name first: a node that starts at the same time must not find it empty.
   const draft = `${file}.${process.pid}.${randomInt(2 ** 32)}`;
   try {
-    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(draft, cookie, { mode: 0o400, flag: 'wx' });
     linkSync(draft, file);
     return cookie;

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -89,11 +91,41 @@ test('a watched file that turns bad or goes away leaves the old cookie, and is t
 });
 
 test('several nodes that start at once in a new home agree on one cookie', (t) => {
-  const folder = join(home(t), 'new');
+  const folder = home(t);
   const cookies = Array.from({ length: 5 }, () => fileCookie({ home: folder }));
   assert.equal(new Set(cookies).size, 1);
   assert.equal(readFileSync(join(folder, '.erlang.cookie'), 'latin1'), cookies[0]);
   assert.equal(statSync(join(folder, '.erlang.cookie')).mode & 0o777, 0o400);
+});
+
+test('the file is in the home directory, else in the XDG place, as for erl', (t) => {
+  const folder = home(t);
+  const xdg = home(t);
+  const write = (config: string, cookie: string): void => {
+    mkdirSync(join(config, 'erlang'), { recursive: true });
+    replace(join(config, 'erlang', '.erlang.cookie'), cookie);
+  };
+  write(join(folder, '.config'), 'CONFIG');
+  assert.equal(fileCookie({ home: folder }), 'CONFIG');
+  write(xdg, 'XDG\n');
+  assert.equal(fileCookie({ home: folder, xdgConfigHome: xdg }), 'XDG');
+  assert.deepEqual(readdirSync(folder), ['.config']);
+  replace(join(folder, '.erlang.cookie'), 'HOME');
+  assert.equal(fileCookie({ home: folder, xdgConfigHome: xdg }), 'HOME');
+  chmodSync(join(folder, '.erlang.cookie'), 0o440);
+  assert.throws(
+    () => fileCookie({ home: folder, xdgConfigHome: xdg }),
+    /accessible by owner only: chmod 400/,
+  );
+});
+
+test('a home directory that is not there is not made', (t) => {
+  const folder = join(home(t), 'none');
+  assert.throws(() => fileCookie({ home: folder }), {
+    code: 'bad_option',
+    message: /\.erlang\.cookie cannot be made: .*; start with -setcookie instead/,
+  });
+  assert.equal(existsSync(folder), false);
 });
 
 test('a folder or an endless line instead of a cookie is refused', (t) => {
