@@ -1,6 +1,7 @@
 // Nodes that die, freeze or are cut off in the middle of a synchronisation.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { GlobalOptions } from '../../src/kernel/global.js';
 import { atom } from '../../src/terms/atom.js';
 import { tuple } from '../../src/terms/tuple.js';
 import { GlobalCluster, type GlobalNode, idle, settled } from '../support/global_cluster.js';
@@ -16,14 +17,22 @@ async function joinAndDisturb(
   step: number,
   disturb: (cluster: GlobalCluster, c: GlobalNode) => void,
   order: string,
+  options: Partial<GlobalOptions> = {},
 ): Promise<{ happened: boolean; cluster: GlobalCluster; nodes: Three }> {
   const cluster = new GlobalCluster();
-  const nodes = (await cluster.nodes(order, { sessionLimitMs: 2000 })) as Three;
+  const nodes = (await cluster.nodes(order, options)) as Three;
   const [a, b, c] = nodes;
+  // On a machine that stood still for longer than the limit they have parted, and here nobody dials again by itself.
+  const stayJoined = (x: GlobalNode, y: GlobalNode): void => {
+    if (!x.system.nodes().includes(y.system.node)) cluster.join(x, y);
+  };
   await a.global.registerName(a.self, atom('ours'), idle(a).pid);
   await c.global.registerName(c.self, atom('his'), idle(c).pid);
-  cluster.join(a, b);
-  await eventually('two are in sync', () => settled([a, b]), 10_000);
+  const twoInSync = (): boolean => {
+    stayJoined(a, b);
+    return settled([a, b]);
+  };
+  await eventually('two are in sync', twoInSync, 10_000);
   let signals = 0;
   let happened = false;
   cluster.onSignal = (from, to) => {
@@ -32,8 +41,13 @@ async function joinAndDisturb(
     happened = true;
     disturb(cluster, c);
   };
-  cluster.join(a, c);
-  await eventually('it happened, or all are in sync', () => happened || settled(nodes), 10_000);
+  const happenedOrInSync = (): boolean => {
+    if (happened) return true;
+    stayJoined(a, b);
+    stayJoined(a, c);
+    return happened || settled(nodes);
+  };
+  await eventually('it happened, or all are in sync', happenedOrInSync, 10_000);
   return { happened, cluster, nodes };
 }
 
@@ -89,7 +103,8 @@ test('a connection is lost in any step of joining and comes back: all end in syn
 test('a node freezes in any step of joining: nobody waits longer than the limit, thawed it joins (global 23)', async () => {
   for (const order of ORDERS) {
     for (let step = 2; ; step += 4) {
-      const frozen = await joinAndDisturb(step, (cluster, c) => cluster.freeze(c.system), order);
+      const freeze = (cluster: GlobalCluster, c: GlobalNode): void => cluster.freeze(c.system);
+      const frozen = await joinAndDisturb(step, freeze, order, { sessionLimitMs: 2000 });
       if (!frozen.happened) break;
       const [a, b, c] = frozen.nodes;
       const name = tuple(atom('while'), step);
