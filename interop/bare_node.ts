@@ -1,6 +1,8 @@
 // A node of ours inside the test's own process, without services: registered with EPMD, hidden, with any set of
 // flags. For what happens on connections, where `startNode` would only be in the way.
+import type { Socket } from 'node:net';
 import { DEFAULT_DFLAGS, DFLAG_PUBLISHED } from '../src/dist/dflags.js';
+import type { DistSocket } from '../src/dist/dist_socket.js';
 import { type Registration, registerNode } from '../src/dist/epmd_registration.js';
 import { portPlease } from '../src/dist/erl_epmd.js';
 import { connect, type Listener, listen } from '../src/dist/inet_tcp_dist.js';
@@ -22,6 +24,7 @@ export class BareNode {
   readonly events: string[] = [];
   readonly #listener: Listener;
   readonly #registration: Registration;
+  readonly #sockets: Socket[];
 
   private constructor(
     system: System,
@@ -29,12 +32,14 @@ export class BareNode {
     log: string[],
     listener: Listener,
     registration: Registration,
+    sockets: Socket[],
   ) {
     this.system = system;
     this.netKernel = netKernel;
     this.log = log;
     this.#listener = listener;
     this.#registration = registration;
+    this.#sockets = sockets;
     system.nodeListeners.add((event) => {
       const name = event.node.name.replace(/@.*/, '');
       this.events.push(event.type === 'up' ? `up ${name}` : `down ${name} ${format(event.reason)}`);
@@ -51,13 +56,15 @@ export class BareNode {
     const epmd = { port: cluster.epmdPort };
     const registration = await registerNode({ name: role, port: listener.port, epmd });
     const log: string[] = [];
+    const sockets: Socket[] = [];
     const system = new System({
       node: atom(`${role}@${host}`),
       creation: registration.creation,
       log: (level, text) => log.push(`${level} ${text}`),
     });
     const netKernel = new NetKernel(system, {
-      dial: async (node) => connect(HOST, (await portPlease(node.name.replace(/@.*/, ''), epmd)).port),
+      dial: async (node) =>
+        kept(await connect(HOST, (await portPlease(node.name.replace(/@.*/, ''), epmd)).port), sockets),
       cookie: () => cluster.cookie,
       flags: DEFAULT_DFLAGS & ~DFLAG_PUBLISHED,
       nameMode: 'longnames',
@@ -67,8 +74,8 @@ export class BareNode {
       await startLink(self, netKernelServer, [], { name: NET_KERNEL });
       await new Promise(() => {});
     });
-    listener.accept((socket) => void netKernel.accept(socket));
-    return new BareNode(system, netKernel, log, listener, registration);
+    listener.accept((socket) => void netKernel.accept(kept(socket, sockets)));
+    return new BareNode(system, netKernel, log, listener, registration, sockets);
   }
 
   /** The name as Elixir writes it. */
@@ -86,9 +93,29 @@ export class BareNode {
     return this.serve(name, () => new Promise(() => {}));
   }
 
+  /** Reads nothing any more from any connection, as if the node stood still, until `thaw`. */
+  freeze(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  thaw(): void {
+    for (const socket of this.#sockets) socket.resume();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.netKernel.stop();
     this.#registration.close();
     await this.#listener.close();
   }
+}
+
+/** Remembers the socket of a connection when its handshake is over. */
+function kept(socket: DistSocket, sockets: Socket[]): DistSocket {
+  const handOver = socket.handOver.bind(socket);
+  socket.handOver = () => {
+    const made = handOver();
+    sockets.push(made.socket);
+    return made;
+  };
+  return socket;
 }
