@@ -1,5 +1,6 @@
 // What the cases of OTP's suites are played with: a visible BEAM node, and otpnode as its peer, in the test's own
 // process, with functions that BEAM can spawn there as `suite:Name`.
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Process } from '../../src/erts/process.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
 import { format } from '../../src/terms/format.js';
@@ -46,6 +47,15 @@ const PRELUDE = `
       receive do {^name, term} -> term after 20_000 -> :silence end
     end
     def spawn_echo(us), do: Node.spawn(us, :suite, :echo, [])
+    # the pid of a process that our node knows by that name
+    def named_pid(us, name) do
+      ref = Process.monitor({:introducer, us})
+      send({:introducer, us}, {self(), name})
+      receive do
+        {^name, pid} -> Process.demonitor(ref, [:flush]); pid
+        {:DOWN, ^ref, _, _, reason} -> exit(reason)
+      end
+    end
     # sends until the connection is busy for good; the process that does it
     def fill(us) do
       :erlang.system_monitor(self(), [:busy_dist_port])
@@ -134,6 +144,9 @@ const FUNCTIONS: Readonly<Record<string, RemoteFunction>> = {
   },
 };
 
+/** A case, and the first release that has what it is about. */
+export type Case = readonly [name: string, body: (peer: SuitePeer) => Promise<void>, since?: number];
+
 export class SuitePeer implements AsyncDisposable {
   readonly cluster: Cluster;
   readonly suite: Suite;
@@ -157,11 +170,6 @@ export class SuitePeer implements AsyncDisposable {
     return peer;
   }
 
-  /** The release of the BEAM node. */
-  get otp(): number {
-    return Number(this.suite.release.otp);
-  }
-
   /** The BEAM node's name. */
   get theirs(): Atom {
     return atom(this.beam.node);
@@ -180,6 +188,16 @@ export class SuitePeer implements AsyncDisposable {
   /** Elixir evaluated by BEAM, and the value that is expected. */
   async says(code: string, answer: string, role = 'ours'): Promise<void> {
     same(await this.ask(code, role), answer, code);
+  }
+
+  /** Stops BEAM (SIGSTOP); returns when it stands still. SIGCONT lets it go on. */
+  async freezeBeam(): Promise<void> {
+    const { proc } = this.beam;
+    proc.signal('SIGSTOP');
+    await until('BEAM stands still', 5000, () => {
+      const threads = readdirSync(`/proc/${proc.pid}/task`);
+      return threads.every((id) => /\) T /.test(readFileSync(`/proc/${proc.pid}/task/${id}/stat`, 'utf8')));
+    });
   }
 
   /** Waits until a process of ours is known by that name. */
@@ -211,6 +229,13 @@ async function started(
   node.system.remoteMain = (_module, fun, args) => (self) =>
     FUNCTIONS[format(fun)]?.(self, args, node) ?? self.exit(atom('undef'));
   node.serve('echo', async (self) => FUNCTIONS['echo']?.(self, [], node));
+  node.serve('introducer', async (self) => {
+    for (;;) {
+      const [from, name] = await nextPair(self);
+      const process = node.system.whereis(name as Atom);
+      self.send(from, tuple(name, process?.pid ?? atom('undefined')));
+    }
+  });
   return node;
 }
 

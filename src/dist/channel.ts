@@ -203,9 +203,12 @@ export class Channel implements DistChannel {
 
   // --- ticks --------------------------------------------------------------------------------------------------
 
-  /** Changes the ticktime; the present interval ends as it began. */
+  /** Changes the ticktime; the next interval begins now. */
   setTicktime(ticktimeMs: number): void {
     this.#tickIntervalMs = ticktimeMs / this.#tickIntensity;
+    if (!this.#open) return;
+    this.#system.clock.clearTimeout(this.#timer);
+    this.#tickLater();
   }
 
   /** A tick out of turn. */

@@ -55,8 +55,8 @@ operation(op.SEND, 3, (system, _, e, payload) => sendArrived(system, e[2], paylo
 operation(op.SEND_TT, 4, (system, _, e, payload) => sendArrived(system, e[2], payload));
 operation(op.SEND_SENDER, 3, (system, _, e, payload) => sendArrived(system, e[2], payload));
 operation(op.SEND_SENDER_TT, 4, (system, _, e, payload) => sendArrived(system, e[2], payload));
-operation(op.REG_SEND, 4, (system, _, e, payload) => regSendArrived(system, e[3], payload));
-operation(op.REG_SEND_TT, 5, (system, _, e, payload) => regSendArrived(system, e[3], payload));
+operation(op.REG_SEND, 4, (system, _, e, payload) => regSendArrived(system, e[1], e[3], payload));
+operation(op.REG_SEND_TT, 5, (system, _, e, payload) => regSendArrived(system, e[1], e[3], payload));
 operation(op.ALIAS_SEND, 3, (system, _, e, payload) => aliasSendArrived(system, e[2], payload));
 operation(op.ALIAS_SEND_TT, 4, (system, _, e, payload) => aliasSendArrived(system, e[2], payload));
 operation(op.ALTACT_SIG_SEND, 0, altactArrived);
@@ -115,7 +115,13 @@ function sendArrived(system: System, to: Term | undefined, payload: Payload): vo
   if (receiver !== undefined) receiver.deliver(payload.decode());
 }
 
-function regSendArrived(system: System, name: Term | undefined, payload: Payload): void {
+function regSendArrived(
+  system: System,
+  from: Term | undefined,
+  name: Term | undefined,
+  payload: Payload,
+): void {
+  pid(system, from);
   if (typeof name === 'boolean') return;
   if (!(name instanceof Atom)) throw malformed('the name is no atom');
   const receiver = system.whereis(name);
@@ -142,9 +148,10 @@ function altactArrived(system: System, channel: DistChannel, e: readonly Term[],
   const name = (flags & op.ALTACT_NAME) !== 0;
   const urgent = (flags & op.ALTACT_PRIORITY) !== 0;
   if (alias && name) throw malformed('the flags say both alias and name');
+  pid(system, e[2]);
   if ((flags & op.ALTACT_EXIT) === 0) {
     if (alias) aliasSendArrived(system, e[3], payload, urgent);
-    else if (name) regSendArrived(system, e[3], payload);
+    else if (name) regSendArrived(system, e[2], e[3], payload);
     else sendArrived(system, e[3], payload);
     return;
   }

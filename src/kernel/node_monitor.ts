@@ -50,10 +50,11 @@ export class NodeMonitor {
   monitorNodes(self: Process, flag: boolean, options: Term = []): Term {
     const wanted = parse(self, options);
     if (!('process' in wanted)) return wanted.error;
-    this.#subscriptions = this.#subscriptions.filter((s) => s.process.alive && (flag || !same(s, wanted)));
     if (flag) {
       this.#subscriptions.push(wanted);
       this.#untilExit(self);
+    } else {
+      this.#subscriptions = this.#subscriptions.filter((s) => !same(s, wanted));
     }
     return OK;
   }

@@ -318,6 +318,8 @@ const malformed: [string, (s: Stage) => Term, Term?][] = [
   ['SEND to no pid', () => tuple(2, NO_COOKIE, atom('local')), 1],
   ['SEND_SENDER to no pid', (s) => tuple(22, s.from, 17), 1],
   ['REG_SEND to no atom', (s) => tuple(6, s.from, NO_COOKIE, s.local.pid), 1],
+  ['REG_SEND of no pid', () => tuple(6, atom('x'), NO_COOKIE, atom('local')), 1],
+  ['ALTACT_SIG_SEND of no pid', (s) => tuple(37, 0, atom('x'), s.local.pid), 1],
   ['ALIAS_SEND to no reference', (s) => tuple(33, s.from, s.local.pid), 1],
   ['ALTACT_SIG_SEND with odd flags', (s) => tuple(37, atom('x'), s.from, s.local.pid), 1],
   ['ALTACT_SIG_SEND to name and alias', (s) => tuple(37, 12, s.from, s.alias), 1],
