@@ -33,6 +33,7 @@ export const NAME: Tuple = tuple(atom('global'), MODULE);
 
 const CAL = atom('cal');
 const DOWN = atom('DOWN');
+const EXIT = atom('EXIT');
 const NORMAL = atom('normal');
 const SHUTDOWN = atom('shutdown');
 
@@ -57,17 +58,15 @@ function calculator(takeOver: boolean): GenServer<State> {
     handleCast: (message) => {
       throw functionClause('handle_cast', [message, []]);
     },
-    handleInfo: (message, state) => {
-      const ended =
-        isTagged(message, DOWN, 5) && state?.monitor.key === (message.elements[1] as Reference).key;
-      return { state: ended ? undefined : state };
-    },
+    handleInfo,
     terminate,
     formatState: () => [],
   };
 }
 
 async function init(self: Process, takeOver: boolean): Promise<Init<State>> {
+  // The order to stop waits behind the calls that came before it, and `terminate` is called.
+  self.trapExit = true;
   const global = globalOf(self);
   if (!takeOver) {
     if (await global.registerName(self, MODULE, self.pid)) return { state: undefined };
@@ -77,8 +76,6 @@ async function init(self: Process, takeOver: boolean): Promise<Init<State>> {
   // calculator answers meanwhile.
   await global.sync();
   const holder = global.whereisName(MODULE);
-  // So that `terminate` is called when the supervisor ends us.
-  self.trapExit = true;
   const state = holder && { pid: holder, monitor: self.monitor(holder) };
   await global.reRegisterName(self, MODULE, self.pid);
   return { state };
@@ -97,6 +94,17 @@ function handleCall(request: Term, from: From, state: State): Step<State> {
     const plus = tuple(atom('erlang'), atom('+'), [x, y], [info]);
     throw new ErlangError(error.reason, [plus, tuple(MODULE, atom('handle_call'), 3, [])]);
   }
+}
+
+function handleInfo(message: Term, state: State): Step<State> {
+  if (isTagged(message, EXIT, 3)) return exited(message.elements[2] as Term, state);
+  const ended = isTagged(message, DOWN, 5) && state?.monitor.key === (message.elements[1] as Reference).key;
+  return { state: ended ? undefined : state };
+}
+
+/** Somebody else than the supervisor wants it to end: as for a process that does not trap exits. */
+function exited(reason: Term, state: State): Step<State> {
+  return reason === NORMAL ? { state } : { state, stop: reason };
 }
 
 /** The start is undone after all: who had the name and still lives, gets it back. */

@@ -9,6 +9,7 @@ import type { NameService } from '../erts/name_service.js';
 import { NOCONNECTION, NOPROC, type Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { Atom, atom } from '../terms/atom.js';
+import { format } from '../terms/format.js';
 import { ImproperList } from '../terms/list.js';
 import { equals } from '../terms/order.js';
 import { Pid } from '../terms/pid.js';
@@ -59,6 +60,8 @@ const INFINITY = atom('infinity');
 const ABORTED = atom('aborted');
 /** A name that no process can have: a monitor of it answers `noproc`. */
 const NOBODY = atom('undefined');
+/** Characters of a reason in an error's message. */
+const MAX_WHY = 200;
 
 // --- names ----------------------------------------------------------------------------------------------------
 
@@ -109,7 +112,14 @@ export async function call(self: Process, server: ServerRef, request: Term, limi
   const args: Term[] = [server, request];
   if (limits !== undefined) args.push(timeoutOf(limits, DEFAULT_TIMEOUT_MS) ?? INFINITY);
   const why = 'error' in response ? response.error : TIMEOUT;
-  throw new Exit(tuple(why, tuple(GEN_SERVER, CALL, args)), `the call of a server failed`);
+  throw new Exit(tuple(why, tuple(GEN_SERVER, CALL, args)), failure(server, why));
+}
+
+/** What went wrong, in words: of a long reason the beginning. */
+function failure(server: ServerRef, why: Term): string {
+  const text = format(why);
+  const shown = text.length > MAX_WHY ? `${text.slice(0, MAX_WHY)}...` : text;
+  return `the call of ${format(server)} failed: ${shown}`;
 }
 
 /** `call` with another label than `'$gen_call'`, as `sys` and `gen_event` use. Never throws for the server's sake. */
