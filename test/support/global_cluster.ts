@@ -36,7 +36,7 @@ export class GlobalCluster extends MemoryCluster {
   readonly #globals = new Map<Atom, { readonly system: System; readonly code: CodeServer }>();
   readonly clock: Clock;
 
-  constructor(clock: Clock = fastClock(20)) {
+  constructor(clock: Clock = fastClock(10)) {
     super();
     this.clock = clock;
   }
