@@ -152,6 +152,7 @@ export class Node {
     this.global = services.global;
     this.globalGroup = services.globalGroup;
     this.pg = new Pg(system);
+    this.pg.offer(services.code);
     this.client = new Client(system);
   }
 

@@ -1,7 +1,7 @@
 // A typed client of the tutorial's calculator, wherever in the cluster it runs. Start the tutorial, then
 //
 //   node build/docs/examples/calculator_client.js abc@127.0.0.1 secret 1 2 39
-import { argv } from 'node:process';
+import { argv, env, pid } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import {
   atom,
@@ -38,7 +38,8 @@ export async function sum(
 
 /** Joins the cluster, asks, and leaves. */
 async function main(peer: string, cookie: string, numbers: readonly number[]): Promise<void> {
-  await using node = await startNode({ name: `client${process.pid}@127.0.0.1`, cookie });
+  const port = Number(env['ERL_EPMD_PORT'] ?? 4369);
+  await using node = await startNode({ name: `client${pid}@127.0.0.1`, cookie, epmd: { port } });
   if (!(await node.connect(peer))) throw new Error(`cannot connect to ${peer}`);
   await node.global.sync(); // a node that has just come knows no names yet
   try {
@@ -52,6 +53,9 @@ async function main(peer: string, cookie: string, numbers: readonly number[]): P
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  const [peer = 'abc@127.0.0.1', cookie = 'secret', ...numbers] = argv.slice(2);
-  await main(peer, cookie, numbers.map(Number));
+  const [peer = 'abc@127.0.0.1', cookie = 'secret', ...words] = argv.slice(2);
+  const numbers = words.map(Number);
+  if (!numbers.every(Number.isSafeInteger))
+    throw new Error(`only integers are added up, not ${words.join(' ')}`);
+  await main(peer, cookie, numbers);
 }

@@ -86,6 +86,10 @@ async function pubsub(cluster: Cluster, suite: Suite): Promise<void> {
   const start = async (role: string) => {
     const peer = await cluster.start(role, suite.release, { app: false, config: '[].\n' });
     await cluster.registered(peer);
+    await until(`${role} compiles modules`, 10_000, async () => {
+      same(await peer.eval(':ets.whereis(:elixir_config) != :undefined'), 'true', 'Elixir is up');
+      return true;
+    });
     await peer.eval(PHOENIX);
     same(await peer.eval(`Phoenix.PubSub.start(MyApp.PubSub, ${POOL})`), ':ok', 'start');
     same(await peer.eval(SUBSCRIBER), ':ok', 'subscribe');

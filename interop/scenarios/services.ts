@@ -1,6 +1,7 @@
 // What the tools of a BEAM node ask of any node: rpc, sys, supervisors, I/O, log events, observer, remote shells.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AgentProtocol, typedClient } from '../../src/kernel/typed_client.js';
 import { type Node, startNode } from '../../src/node.js';
 import * as io from '../../src/stdlib/io.js';
 import { atom } from '../../src/terms/atom.js';
@@ -140,6 +141,7 @@ async function asking(cluster: Cluster): Promise<void> {
       .catch((error: { code?: string }) => error.code);
     same(String(missing), 'noproc', 'a name that is not there');
     await reading(cluster, node);
+    await agent(cluster, node);
     const all = await node.client.multiCall([OBSERVER, atom('gone@127.0.0.1')], atom('nobody'), 1);
     same(all.bad.map((bad) => bad.name).join(), `${OBSERVER.name},gone@127.0.0.1`, 'multiCall');
   } finally {
@@ -169,6 +171,23 @@ async function reading(cluster: Cluster, node: Node): Promise<void> {
   });
   same(JSON.stringify(read), '["första\\n","sec","ond\\n","end",null]', 'what was read');
   check(readFileSync(file, 'utf8').endsWith('end{written,1}\n'), 'what was written is there');
+}
+
+/** An Elixir agent is asked by functions of its own node, and a call of it is given up. */
+async function agent(cluster: Cluster, node: Node): Promise<void> {
+  await cluster.ask('{:ok, _} = Agent.start(fn -> %{a: 1} end, name: :agent)');
+  const client = typedClient(node.client, tuple(atom('agent'), OBSERVER), AgentProtocol);
+  const [module, a, b] = [atom('Elixir.Map'), atom('a'), atom('b')];
+  same(format(await client.get(module, atom('get'), [a])), '1', 'get');
+  await client.update(module, atom('put'), [b, 2]);
+  client.cast(module, atom('put'), [b, 3]);
+  same(format(await client.getAndUpdate(module, atom('pop'), [a])), '1', 'get_and_update');
+  same(await cluster.ask('Agent.get(:agent, & &1)'), '%{b: 3}', 'the state');
+  const controller = new AbortController();
+  const slow = client.with({ signal: controller.signal }).get(atom('Elixir.Process'), atom('sleep'));
+  const failed = slow.catch((error: { code?: string }) => error.code);
+  controller.abort();
+  same(String(await failed), 'aborted', 'a call that is given up');
 }
 
 async function shells(cluster: Cluster, suite: Suite): Promise<void> {

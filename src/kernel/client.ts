@@ -19,6 +19,8 @@ interface Question {
   readonly node: Atom;
   /** What was asked, as Erlang writes it. */
   readonly server: string;
+  /** Nobody has that name, as this node knows: the request goes nowhere. */
+  readonly nobody?: boolean;
   /** Sends the request; the answer will carry the reference. */
   begin(self: Process): Reference;
   /** The value of the answer, or why there is none; throws what the function threw. */
@@ -143,7 +145,8 @@ export class Client {
 
   /** The request has left when the connection has written what was signalled before. */
   #noteSent(pending: Pending): void {
-    const { node } = pending.question;
+    const { node, nobody } = pending.question;
+    if (nobody === true) return;
     if (node === this.#system.node) pending.sent = true;
     else {
       this.#system.findEntry(node)?.signal(() => {
@@ -222,6 +225,7 @@ function serverQuestion(system: System, server: gen.ServerRef, request: Term): Q
   return {
     node: gen.nodeOfServer(system, server),
     server: format(server),
+    nobody: gen.whereisServer(system, server) === undefined,
     begin: (self) => gen.beginRequest(self, server, request).ref,
     read: (self, answer) =>
       gen.checkResponse(self, answer, idOf(answeredRef(answer) as Reference)) as gen.Response,

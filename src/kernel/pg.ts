@@ -14,7 +14,7 @@ import type { NodeEvent, System } from '../erts/system.js';
 import type { From } from '../stdlib/gen.js';
 import { type GenServer, type Step, startLink } from '../stdlib/gen_server.js';
 import type { StartResult } from '../stdlib/proc_lib.js';
-import { type Atom, atom } from '../terms/atom.js';
+import { Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { TermMap } from '../terms/map.js';
 import { keyOf } from '../terms/order.js';
@@ -22,6 +22,7 @@ import { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import type { CodeServer } from './code.js';
 import { LocalEvents } from './local_events.js';
 
 const DISCOVER = atom('discover');
@@ -391,6 +392,29 @@ export class Pg {
     this.#scopes.set(name, made);
     made.catch(() => this.#scopes.delete(name));
     return made;
+  }
+
+  /** Lets remote callers ask who is in which group. A scope that does not run is `badarg`, as with OTP. */
+  offer(code: CodeServer): void {
+    const asked = {
+      get_members: (scope: PgScope, group: Term) => scope.getMembers(group),
+      get_local_members: (scope: PgScope, group: Term) => scope.getLocalMembers(group),
+      which_groups: (scope: PgScope) => scope.whichGroups(),
+      which_local_groups: (scope: PgScope) => scope.whichLocalGroups(),
+    };
+    for (const [fun, ask] of Object.entries(asked)) {
+      const arity = ask.length; // the scope comes first, and may be left out
+      code.define('pg', fun, arity - 1, async ([group]) =>
+        ask(await this.#known(DEFAULT_SCOPE), group as Term),
+      );
+      code.define('pg', fun, arity, async ([name, group]) => ask(await this.#known(name), group as Term));
+    }
+  }
+
+  #known(name: Term | undefined): Promise<PgScope> {
+    const known = name instanceof Atom ? this.#scopes.get(name) : undefined;
+    if (known === undefined) throw new ErlangError(atom('badarg'), [], 'that scope does not run here');
+    return known;
   }
 
   /** Ends all scopes. */

@@ -29,6 +29,7 @@ const ERROR = atom('error');
 const MODULE = atom('module');
 const NOFILE = atom('nofile');
 const INFINITY = atom('infinity');
+const INFINITE = Number.POSITIVE_INFINITY;
 const NET_KERNEL = atom('net_kernel');
 const GEN_CALL = atom('$gen_call');
 const YES = atom('yes');
@@ -69,9 +70,14 @@ export function defineProbes(system: System, code: CodeServer, node: ProbedNode)
     'type/0': () => tuple(atom(process.platform === 'win32' ? 'win32' : 'unix'), atom(osName())),
     'version/0': () => osVersion(),
   });
+  define(code, 'inet', {
+    'gethostname/0': () => tuple(atom('ok'), charlist(hostname().replace(/\..*/, ''))),
+  });
   define(code, 'ets', { 'all/0': () => [], 'info/1': () => UNDEFINED, 'info/2': () => UNDEFINED });
   define(code, 'supervisor', {
     'which_children/1': ([server], self) => supervisor.whichChildren(self, serverRef(server)),
+    'get_childspec/2': ([server, id], self) =>
+      gen.call(self, serverRef(server), tuple(atom('get_childspec'), id as Term), INFINITE),
     'count_children/1': ([server], self) => supervisor.countChildren(self, serverRef(server)),
   });
   define(code, 'sys', {
@@ -154,6 +160,8 @@ function erlang(system: System, code: CodeServer): Functions {
     'date/0': () => date(new Date()),
     'time/0': () => time(new Date()),
     'localtime/0': () => localtime(new Date()),
+    'universaltime/0': () => localtime(asUniversal(new Date())),
+    'time_offset/0': () => integer(BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint()),
     'now/0': () => now(Date.now()),
     'timestamp/0': () => now(Date.now()),
     'system_time/0': () => integer(BigInt(Date.now()) * 1_000_000n),
@@ -211,6 +219,11 @@ function date(when: Date): Term {
 
 function time(when: Date): Term {
   return tuple(when.getHours(), when.getMinutes(), when.getSeconds());
+}
+
+/** A date whose local time is the universal time of `when`. */
+function asUniversal(when: Date): Date {
+  return new Date(when.getTime() + when.getTimezoneOffset() * 60_000);
 }
 
 function localtime(when: Date): Term {
@@ -274,6 +287,8 @@ function codeFunctions(code: CodeServer): Functions {
     'get_object_code/1': () => ERROR,
     'get_mode/0': () => atom('interactive'),
     'root_dir/0': () => charlist('/'),
+    'lib_dir/0': () => charlist('/lib'),
     'lib_dir/1': () => tuple(ERROR, atom('bad_name')),
+    'get_path/0': () => [],
   };
 }

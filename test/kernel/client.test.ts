@@ -86,7 +86,8 @@ test('a call that fails tells node, server, time and whether the request was sen
   assert.equal(gone.code, 'nodedown');
   assert.equal(gone.sent, false);
   assert.equal((await failure(client.call(tuple(atom('nobody'), b.node), 1))).code, 'noproc');
-  assert.equal((await failure(client.call(atom('nobody'), 1))).code, 'noproc');
+  const nobody = await failure(client.call(atom('nobody'), 1));
+  assert.deepEqual([nobody.code, nobody.sent], ['noproc', false]);
   const lost = failure(client.call(tuple(ECHO, b.node), NEVER));
   setImmediate(() => cluster.cut(a, b));
   assert.equal((await lost).code, 'nodedown');

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ErlangError, Exit } from '../../src/errors.js';
 import type { Process } from '../../src/erts/process.js';
 import type { System } from '../../src/erts/system.js';
+import { CodeServer } from '../../src/kernel/code.js';
 import { Pg, PgScope } from '../../src/kernel/pg.js';
 import { atom } from '../../src/terms/atom.js';
 import { map } from '../../src/terms/map.js';
@@ -163,4 +164,26 @@ test('a node starts a scope when it is first asked for, and again when it has en
   assert.notEqual(await pg.scope(), scope);
   pg.stop();
   assert.equal(system.whereis(atom('pg')), undefined);
+});
+
+test('other nodes may ask who is in which group', async () => {
+  const system = new MemoryCluster().start('a');
+  const all = new Pg(system);
+  const code = new CodeServer();
+  all.offer(code);
+  const scope = await all.scope(atom('mine'));
+  const member = idle(system).pid;
+  scope.join(atom('g'), member);
+  await all.scope();
+  const ask = (fun: string, ...args: Term[]): Term | Promise<Term> | undefined =>
+    code.find('pg', fun, args.length)?.(args, idle(system));
+  assert.deepEqual(await ask('get_members', atom('mine'), atom('g')), [member]);
+  assert.deepEqual(await ask('get_local_members', atom('mine'), atom('g')), [member]);
+  assert.deepEqual(await ask('which_groups', atom('mine')), [atom('g')]);
+  assert.deepEqual(await ask('which_local_groups', atom('mine')), [atom('g')]);
+  assert.deepEqual(await ask('get_members', atom('g')), []);
+  assert.deepEqual(await ask('which_groups'), []);
+  await assert.rejects(async () => ask('which_groups', atom('other')), ErlangError);
+  await assert.rejects(async () => ask('get_members', 7, atom('g')), ErlangError);
+  all.stop();
 });

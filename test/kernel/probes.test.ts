@@ -55,6 +55,9 @@ test('what tools probe is answered', () =>
     assert.deepEqual(await ask('erlang', 'nodes'), [self.node]);
     assert.deepEqual(await ask('erlang', 'nodes', [atom('this'), atom('hidden')]), [b]);
     same(await ask('erlang', 'nodes', atom('this')), [b]);
+    assert.ok(isTagged(await ask('supervisor', 'get_childspec', sup, atom('rex')), atom('ok'), 2));
+    assert.ok((await ask('erlang', 'universaltime')) instanceof Tuple);
+    assert.ok(isTagged(await ask('inet', 'gethostname'), atom('ok'), 2));
     same(await ask('erlang', 'nodes', [atom('this'), atom('connected')]), [b, self.node]);
     const options = map([atom('connection_id'), false], [atom('node_type'), true]);
     same(await ask('erlang', 'nodes', atom('known'), options), [
