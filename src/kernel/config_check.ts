@@ -7,6 +7,7 @@ import type { Term } from '../terms/term.js';
 import { Tuple } from '../terms/tuple.js';
 import type { Config } from './config.js';
 import { distributedFindings } from './config_check_distributed.js';
+import { groupFindings } from './config_check_groups.js';
 import { syncFindings } from './config_check_sync.js';
 
 export interface Finding {
@@ -43,7 +44,12 @@ export interface Entry {
 /** All findings, errors first. `unresolved` are the hosts of node names that no resolver knows. */
 export function checkCluster(configs: readonly NodeConfig[], unresolved: readonly string[] = []): Finding[] {
   const named = withNames(configs);
-  const found = [...distributedFindings(named), ...syncFindings(named), ...nameFindings(named, unresolved)];
+  const found = [
+    ...distributedFindings(named),
+    ...syncFindings(named),
+    ...groupFindings(named),
+    ...nameFindings(named, unresolved),
+  ];
   const unique = new Map(found.map((finding) => [`${finding.code} ${finding.text}`, finding]));
   return [...unique.values()].sort((x, y) => Number(y.severity === 'error') - Number(x.severity === 'error'));
 }

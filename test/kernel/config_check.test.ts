@@ -137,3 +137,22 @@ test('settings beside the lists', () => {
   );
   assert.deepEqual(codes(differ), ['warning settings_differ', 'warning settings_differ']);
 });
+
+test('global groups that are not the same everywhere', () => {
+  const groups = (of: Readonly<Record<string, string>>): string[] => [
+    ...new Set(codes(cluster((name) => (of[name] === undefined ? {} : { global_groups: of[name] })))),
+  ];
+  const all = `[{g,${quoted(ALL)}}]`;
+  assert.deepEqual(groups({ a: all, b: all, c: all }), []);
+  assert.deepEqual(groups({ a: all, b: all }), ['error groups_differ', 'warning in_no_group']);
+  const two = `[{g,${quoted(ALL.slice(0, 2))}},{f,${quoted(ALL.slice(2))}}]`;
+  assert.deepEqual(groups({ a: two, b: two, c: two }), ['warning application_across_groups']);
+  assert.deepEqual(groups({ a: all, b: two, c: all }), [
+    'error groups_differ',
+    'warning application_across_groups',
+  ]);
+  const twice = `[{g,${quoted(ALL)}},{f,${quoted(ALL)}}]`;
+  assert.deepEqual(groups({ a: twice, b: twice, c: twice }), ['error in_two_groups']);
+  const others = "[{g,['x@h.x']}]";
+  assert.deepEqual(groups({ a: others, b: others, c: others }), ['warning in_no_group']);
+});

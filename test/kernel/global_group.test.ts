@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startEpmdServer } from '../../src/dist/epmd.js';
 import { BadArg, ConfigError } from '../../src/errors.js';
+import { loadConfig } from '../../src/kernel/config.js';
 import { GroupConfig, globalGroups } from '../../src/kernel/global_group_config.js';
+import { type Node, startNode } from '../../src/node.js';
 import { call } from '../../src/stdlib/gen.js';
 import { parseTerm } from '../../src/syntax/erl_parse.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
@@ -206,4 +209,42 @@ test('requests of other nodes are answered as OTP answers them, whatever they ar
   }
   assert.equal(await ask('own_nodes'), '[a,b]');
   assert.ok(b.system.whereis(atom('global_group_check'))?.alive);
+});
+
+test('a hidden group is visible to its members alone, and so is a hidden node in a group', async (t) => {
+  const epmd = await startEpmdServer({ port: 0, addresses: ['127.0.0.1'] });
+  t.after(() => epmd.close());
+  const start = async (name: string, groups: string, hidden = false): Promise<Node> => {
+    const node = await startNode({
+      name: `${name}@127.0.0.1`,
+      cookie: 'c',
+      epmd: { port: epmd.port },
+      listen: { host: '127.0.0.1' },
+      config: loadConfig({ flags: [{ application: 'kernel', words: ['global_groups', groups] }] }),
+      hidden,
+    });
+    t.after(() => node.stop());
+    return node;
+  };
+  const groups = "[{g,hidden,['a@127.0.0.1','b@127.0.0.1']},{h,['c@127.0.0.1','d@127.0.0.1']}]";
+  const [a, b, c] = [await start('a', groups), await start('b', groups), await start('c', groups)];
+  const d = await start('d', groups, true);
+  for (const [one, other] of [
+    [a, b],
+    [a, c],
+    [c, d],
+    [d, b],
+  ] as const)
+    assert.ok(await one.connect(other.name));
+  const seen = (node: Node): string =>
+    [node.netKernel.nodes(), node.netKernel.nodes('hidden')]
+      .map((nodes) =>
+        nodes
+          .map((peer) => peer.name[0])
+          .sort()
+          .join(''),
+      )
+      .join(' ');
+  assert.deepEqual([a, b, c, d].map(seen), ['b c', 'a d', 'd a', 'c b']);
+  await eventually('members share names', () => a.global.knownNodes().length === 1);
 });
