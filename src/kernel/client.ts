@@ -6,7 +6,7 @@ import { CallError } from '../errors.js';
 import type { Destination, Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import * as gen from '../stdlib/gen.js';
-import { type CallOptions, DEFAULT_TIMEOUT_MS } from '../stdlib/limits.js';
+import { type CallOptions, DEFAULT_TIMEOUT_MS, onAbort } from '../stdlib/limits.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { Reference } from '../terms/reference.js';
@@ -158,12 +158,12 @@ export class Client {
   #limit(pending: Pending, timeoutMs: number, signal: AbortSignal | undefined): void {
     const { clock } = this.#system;
     const aborted = (): void => this.#giveUp(pending, ABORTED, signal?.reason);
-    signal?.addEventListener('abort', aborted);
+    const forget = signal === undefined ? undefined : onAbort(signal, aborted);
     const timer = Number.isFinite(timeoutMs)
       ? clock.setTimeout(() => this.#giveUp(pending, TIMEOUT), timeoutMs)
       : undefined;
     pending.release = () => {
-      signal?.removeEventListener('abort', aborted);
+      forget?.();
       if (timer !== undefined) clock.clearTimeout(timer);
     };
   }

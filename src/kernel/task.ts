@@ -3,7 +3,7 @@ import { CallError, Exit } from '../errors.js';
 import { reasonOf } from '../erts/exception.js';
 import { KILL, type Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
-import { type CallOptions, DEFAULT_TIMEOUT_MS, timeoutOf } from '../stdlib/limits.js';
+import { type CallOptions, DEFAULT_TIMEOUT_MS, onAbort, timeoutOf } from '../stdlib/limits.js';
 import { atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
 
@@ -18,9 +18,33 @@ export function task<T>(
   options: CallOptions = {},
 ): Promise<T> {
   const { signal } = options;
+  const { clock } = system;
   return new Promise<T>((resolve, reject) => {
     const began = performance.now();
-    const process = system.spawn(async (self) => {
+    const release: (() => void)[] = [];
+    const ended = (): void => {
+      for (const each of release.splice(0)) each();
+    };
+    const giveUp = (code: 'timeout' | 'aborted', cause?: unknown): void => {
+      const elapsedMs = Math.round(performance.now() - began);
+      const text = `the task on ${system.node.name} is given up after ${elapsedMs} ms: ${code}`;
+      const sent = process !== undefined;
+      const facts = { reason: atom(code), node: system.node.name, server: 'task', elapsedMs, sent };
+      reject(new CallError(code, text, facts, cause));
+      process?.exitArrived(process.pid, KILL, 'exit2');
+    };
+    let process: Process | undefined;
+    if (signal?.aborted === true) {
+      giveUp('aborted', signal.reason);
+      return;
+    }
+    const timeoutMs = timeoutOf(options, DEFAULT_TIMEOUT_MS);
+    if (timeoutMs !== undefined) {
+      const timer = clock.setTimeout(() => giveUp('timeout'), timeoutMs);
+      release.push(() => clock.clearTimeout(timer));
+    }
+    if (signal !== undefined) release.push(onAbort(signal, () => giveUp('aborted', signal.reason)));
+    const running = system.spawn(async (self) => {
       try {
         resolve(await work(self));
       } catch (error) {
@@ -28,23 +52,11 @@ export function task<T>(
         throw new Exit(reasonOf(error)); // whoever is linked learns it; the caller has the error itself
       }
     });
-    const giveUp = (code: 'timeout' | 'aborted', cause?: unknown): void => {
-      const elapsedMs = Math.round(performance.now() - began);
-      const text = `the task on ${system.node.name} is given up after ${elapsedMs} ms: ${code}`;
-      const facts = { reason: atom(code), node: system.node.name, server: 'task', elapsedMs, sent: true };
-      reject(new CallError(code, text, facts, cause));
-      process.exitArrived(process.pid, KILL, 'exit2');
-    };
-    const aborted = (): void => giveUp('aborted', signal?.reason);
-    const timeoutMs = timeoutOf(options, DEFAULT_TIMEOUT_MS);
-    const timer =
-      timeoutMs === undefined ? undefined : system.clock.setTimeout(() => giveUp('timeout'), timeoutMs);
-    process.signal.addEventListener('abort', () => {
-      reject(new Exit(process.exitReason as Term, 'the process of the task was ended'));
-      if (timer !== undefined) system.clock.clearTimeout(timer);
-      signal?.removeEventListener('abort', aborted);
+    process = running;
+    running.signal.addEventListener('abort', () => {
+      reject(new Exit(running.exitReason as Term, 'the process of the task was ended'));
+      ended();
     });
-    if (signal?.aborted === true) aborted();
-    else signal?.addEventListener('abort', aborted, { once: true });
+    if (!running.alive) ended();
   });
 }

@@ -1,4 +1,5 @@
 // How long a caller waits, and what makes it stop: the options that every call takes.
+import { defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
 import type { Process } from '../erts/process.js';
 import { atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
@@ -24,6 +25,16 @@ export function timeoutOf(limits: Limits | undefined, otherwise?: number): numbe
 }
 
 /**
+ * Calls `act` when the signal is aborted, until the function that is returned is called. One signal may end any number of
+ * calls: Node.js must not take that for a leak.
+ */
+export function onAbort(signal: AbortSignal, act: () => void): () => void {
+  if (getMaxListeners(signal) === defaultMaxListeners) setMaxListeners(0, signal);
+  signal.addEventListener('abort', act, { once: true });
+  return () => signal.removeEventListener('abort', act);
+}
+
+/**
  * What `match` makes of the first message for which it gives a value, as `Process.receive`; or why the wait ended
  * without one.
  */
@@ -40,8 +51,7 @@ export async function receiveWithin<T extends object>(
   if (signal.aborted) return 'aborted';
   // only this very message means it: no peer can make it
   const wake = tuple(atom('aborted'));
-  const aborted = (): void => self.deliver(wake);
-  signal.addEventListener('abort', aborted, { once: true });
+  const forget = onAbort(signal, () => self.deliver(wake));
   try {
     const got = await self.receive<T | 'aborted'>(
       (m) => (m === wake ? 'aborted' : match(m)),
@@ -50,7 +60,7 @@ export async function receiveWithin<T extends object>(
     );
     return got ?? 'timeout';
   } finally {
-    signal.removeEventListener('abort', aborted);
+    forget();
     if (signal.aborted && self.alive) self.mailbox.take((message) => (message === wake ? true : undefined));
   }
 }

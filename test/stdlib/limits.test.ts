@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ErlangError } from '../../src/errors.js';
+import { Client } from '../../src/kernel/client.js';
 import { CodeServer } from '../../src/kernel/code.js';
 import * as erpc from '../../src/kernel/erpc.js';
 import * as rpc from '../../src/kernel/rpc.js';
+import { task } from '../../src/kernel/task.js';
 import * as gen from '../../src/stdlib/gen.js';
 import { start } from '../../src/stdlib/gen_server.js';
 import { atom } from '../../src/terms/atom.js';
@@ -80,4 +82,25 @@ test('a signal that is aborted later does not disturb a call that is over', asyn
     controller.abort();
     assert.equal(self.mailbox.size, 0);
   });
+});
+
+test('one signal gives up any number of calls, and Node.js has nothing to warn of', async () => {
+  const warnings: string[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning.message);
+  process.on('warning', warned);
+  const { a, server } = await pair();
+  const client = new Client(a);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const calls = Array.from({ length: 50 }, () => client.call(server, 1, { signal }));
+  const tasks = Array.from({ length: 50 }, () =>
+    task(a, (self) => gen.call(self, server, 1, { signal }), { signal }),
+  );
+  await eventually('they wait', () => client.pending === 50);
+  const settled = Promise.allSettled([...calls, ...tasks]);
+  controller.abort();
+  assert.ok((await settled).every((each) => each.status === 'rejected'));
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', warned);
+  assert.deepEqual(warnings, []);
 });
