@@ -52,8 +52,10 @@ type LockerEvent =
 const GEN_CAST = atom('$gen_cast');
 const EXIT = atom('EXIT');
 
-/** What the locker tells the name server. */
+/** What the locker tells the name server, and asks it. */
 export interface LockerListener {
+  /** Whether a node is connected, or of our partition and being connected: what is sent to it arrives. */
+  isReachable(node: Atom): boolean;
   /** Both sides hold the lock of that session. */
   lockIsSet(node: Atom, tag: number, lockId: Tuple): void;
   /** The session took longer than the limit, while the lock was held for it. */
@@ -283,7 +285,7 @@ export class Locker {
       },
     ];
     for (const step of steps) {
-      const nodes = step().filter((node) => !locked.includes(node) && isUp(self.system, node));
+      const nodes = step().filter((node) => !locked.includes(node) && this.#listener.isReachable(node));
       const round = await setLockOnce(self, this.#table, id, nodes, left(self, deadline));
       if (round.set) {
         locked.push(...nodes);
@@ -325,7 +327,8 @@ export class Locker {
 
   #send(self: Process, casts: readonly Cast[]): void {
     for (const { node, message } of casts) {
-      if (isUp(self.system, node)) self.send(tuple(GLOBAL_NAME_SERVER, node), tuple(GEN_CAST, message));
+      if (!this.#listener.isReachable(node)) continue;
+      self.send(tuple(GLOBAL_NAME_SERVER, node), tuple(GEN_CAST, message));
     }
   }
 }

@@ -150,6 +150,7 @@ export class NameServer implements GenServer<undefined> {
     this.names = new NameTable(watcher);
     this.peers = new Peers(system.node);
     const listener = {
+      isReachable: (node: Atom): boolean => this.peers.coming.has(node) || isUp(system, node),
       lockIsSet: (node: Atom, tag: number, lockId: Tuple): void =>
         this.#post({ type: 'lock_is_set', node, tag, lockId }),
       expired: (node: Atom, tag: number): void => this.#post({ type: 'expired', node, tag }),
@@ -256,13 +257,17 @@ export class NameServer implements GenServer<undefined> {
 
   /** Connects to a node that somebody told of, and tells it that it has our names. */
   #syncOther(node: Atom): void {
+    const { coming } = this.peers;
+    coming.add(node);
     this.self.system.spawn(async (self) => {
       for (let tries = 0; tries <= this.options.connectRetries; tries++) {
         if ((await this.options.connect(node)) || isUp(self.system, node)) {
+          coming.delete(node);
           this.#send(node, tuple(GEN_CAST, inSync(self.node)));
           return;
         }
       }
+      coming.delete(node);
       const [own, other] = [format(self.node), format(node)];
       self.system.log('warning', `'global' at ${own} failed to connect to ${other}`);
       this.#post({ type: 'extra_down', node });
@@ -582,6 +587,7 @@ export class NameServer implements GenServer<undefined> {
     peers.pending.delete(node);
     peers.known.delete(node);
     peers.synced.delete(node);
+    peers.coming.delete(node);
     if (why !== 'remove_connection') this.#syncers.tell(node);
   }
 

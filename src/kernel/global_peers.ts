@@ -13,6 +13,8 @@ export class Peers {
   readonly pending: Map<Atom, number> = new Map();
   /** Nodes that have the same names as we. */
   readonly synced: Set<Atom> = new Set();
+  /** Nodes of our partition that we have been told of and are connecting to. */
+  readonly coming: Set<Atom> = new Set();
   /** Nodes given up on purpose: their nodedown is told to nobody. */
   readonly removing: Set<Atom> = new Set();
   /** The connected visible nodes, with the number of the connection. */

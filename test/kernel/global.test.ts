@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Exit } from '../../src/errors.js';
 import { NOTIFY_ALL_NAME, RANDOM_EXIT_NAME, RANDOM_NOTIFY_NAME } from '../../src/kernel/global.js';
 import { call } from '../../src/stdlib/gen.js';
-import { atom } from '../../src/terms/atom.js';
+import { type Atom, atom } from '../../src/terms/atom.js';
 import { OpaqueFun } from '../../src/terms/fun.js';
 import { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
@@ -12,6 +12,7 @@ import { tuple } from '../../src/terms/tuple.js';
 import {
   allInSync,
   assertAgreed,
+  connect,
   GlobalCluster,
   type GlobalNode,
   idle,
@@ -52,6 +53,42 @@ test('joining a network through one member connects to all of it (global 8)', as
   cluster.join(nodes[1] as GlobalNode, late);
   await eventually('all are in sync', () => settled([...nodes, late]), 10_000);
   assert.deepEqual(late.system.nodes().length, 3);
+});
+
+test('who was told of a node and still connects to it locks it and tells it of others (global 7, 8)', async () => {
+  const cluster = new GlobalCluster();
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  // a and d take long to connect to each other
+  const slow = (self: () => GlobalNode, other: string) => ({
+    connect: async (node: Atom): Promise<boolean> => {
+      if (node.name.startsWith(other)) await gate;
+      return connect(self().system, node);
+    },
+  });
+  const a: GlobalNode = await cluster.node(
+    'a',
+    slow(() => a, 'd'),
+  );
+  const d: GlobalNode = await cluster.node(
+    'd',
+    slow(() => d, 'a'),
+  );
+  const [b, c] = (await cluster.nodes('b c')) as Two;
+  cluster.join(a, b);
+  await eventually('a and b are in sync', () => settled([a, b]), 10_000);
+  cluster.join(b, d);
+  await eventually('a knows d', () => a.global.knownNodes().includes(d.system.node), 10_000);
+  const worker = idle(c);
+  assert.equal(await c.global.registerName(c.self, atom('of_c'), worker.pid), true);
+  assert.equal(a.system.findEntry(d.system.node)?.channel, undefined);
+  cluster.join(a, c);
+  await eventually('d knows c', () => d.global.knownNodes().includes(c.system.node), 10_000);
+  assert.equal(d.global.whereisName(atom('of_c'))?.key, worker.pid.key);
+  open();
+  await eventually('all are in sync', () => settled([a, b, c, d]), 10_000);
 });
 
 test('a name is known everywhere and goes with its process and its node (global 4)', async () => {

@@ -118,7 +118,8 @@ function words(text: string): string[] {
   return text.split(' ').filter((word) => word !== '');
 }
 
-async function connect(system: System, node: Atom): Promise<boolean> {
+/** Connects to a node; whether that was possible. */
+export async function connect(system: System, node: Atom): Promise<boolean> {
   const entry = system.connectedEntry(node);
   if (entry === undefined) return false;
   while (entry.pending !== undefined) await new Promise((resolve) => setImmediate(resolve));
