@@ -4,7 +4,7 @@
 // Each service defines what it offers; users add their own functions.
 import { ErlangError } from '../errors.js';
 import type { Process } from '../erts/process.js';
-import { Atom, atom, atomName } from '../terms/atom.js';
+import { Atom, atom, atomName, atomOrBoolean } from '../terms/atom.js';
 import { ExportFun } from '../terms/fun.js';
 import type { Term } from '../terms/term.js';
 import { tuple } from '../terms/tuple.js';
@@ -22,9 +22,12 @@ const UNDEF = atom('undef');
 const BADARG = atom('badarg');
 const BADFUN = atom('badfun');
 const BADARITY = atom('badarity');
+const MODULE_INFO = atom('module_info');
 const APPLY_FRAME = tuple(atom('erlang'), atom('apply'), 2, []);
 
 export class CodeServer {
+  /** Whether a process of this node says that it runs that module; such a module is there, whatever of it is reached. */
+  isRunning: (module: string) => boolean = () => false;
   readonly #modules = new Map<string, Map<string, RemoteFunction>>();
 
   constructor() {
@@ -63,8 +66,26 @@ export class CodeServer {
   /** Runs what remote callers may reach; throws `undef` for everything else. */
   apply(self: Process, module: Name, fun: Name, args: readonly Term[]): Term | Promise<Term> {
     const body = this.find(atomName(module), atomName(fun), args.length);
+    if (body === undefined && fun === MODULE_INFO) {
+      const info = this.#moduleInfo(module, args);
+      if (info !== undefined) return info;
+    }
     if (body === undefined) throw new ErlangError(UNDEF, [tuple(module, fun, args, [])]);
     return body(args, self);
+  }
+
+  /** `Module:module_info/0,1`, which every module has: without attributes, exporting what can be reached. */
+  #moduleInfo(module: Name, args: readonly Term[]): Term | undefined {
+    const functions = this.#modules.get(atomName(module));
+    if (args.length > 1 || (functions === undefined && !this.isRunning(atomName(module)))) return undefined;
+    const exports = [...(functions?.keys() ?? [])].map((key) => {
+      const [fun, arity] = key.split('/') as [string, string];
+      return tuple(atomOrBoolean(fun), Number(arity));
+    });
+    const info: Readonly<Record<string, Term>> = { module, exports, attributes: [], compile: [] };
+    const [item] = args;
+    if (item === undefined) return Object.entries(info).map(([key, value]) => tuple(atom(key), value));
+    return item instanceof Atom && Object.hasOwn(info, item.name) ? info[item.name] : undefined;
   }
 
   /** `apply(Fun, Args)`: an external fun by the allow-list; a fun of another node has no code here. */

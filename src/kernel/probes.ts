@@ -48,6 +48,8 @@ export interface ProbedNode {
 
 /** Lets remote callers ask what is harmless. */
 export function defineProbes(system: System, code: CodeServer, node: ProbedNode): void {
+  code.isRunning = (module) =>
+    system.processes().some((process) => initialCallOf(process)[0] === atom(module));
   define(code, 'erlang', erlang(system, code));
   define(code, 'net_kernel', { 'get_net_ticktime/0': () => node.netTicktime() });
   define(code, 'net_adm', {

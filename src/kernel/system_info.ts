@@ -1,10 +1,11 @@
 // What `erlang:system_info`, `statistics` and `memory` tell of this node: the keys that tools ask for.
 import { availableParallelism, cpus, release } from 'node:os';
+import { getHeapSpaceStatistics } from 'node:v8';
 import type { System } from '../erts/system.js';
 import { Atom, atom, atomCount } from '../terms/atom.js';
 import { charlist } from '../terms/binary.js';
 import type { Term } from '../terms/term.js';
-import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import { isTagged, type Tuple, tuple } from '../terms/tuple.js';
 
 /** The version of this package. */
 export const VERSION = '0.1.0';
@@ -13,6 +14,8 @@ export const OTP_RELEASE = '25';
 const UNDEFINED = atom('undefined');
 const ATOM_LIMIT = 1048576;
 const WORDSIZE = atom('wordsize');
+const ALLOCATOR = atom('allocator');
+const ALLOCATOR_SIZES = atom('allocator_sizes');
 
 const KEYS: Readonly<Record<string, (system: System) => Term>> = {
   otp_release: () => charlist(OTP_RELEASE),
@@ -46,7 +49,7 @@ const KEYS: Readonly<Record<string, (system: System) => Term>> = {
   creation: (system) => system.creation,
   dist_ctrl: () => [],
   allocated_areas: () => [],
-  alloc_util_allocators: () => [],
+  alloc_util_allocators: () => allocatorSizes().map((entry) => entry.elements[0] as Term),
   build_type: () => atom('opt'),
   emu_flavor: () => atom('jit'),
   emu_type: () => atom('opt'),
@@ -65,8 +68,9 @@ const KEYS: Readonly<Record<string, (system: System) => Term>> = {
 /** `erlang:system_info/1`; undefined: there is no such key. */
 export function systemInfo(system: System, key: Term): Term | undefined {
   if (isTagged(key, WORDSIZE, 2)) return 8;
-  // allocators have nothing to show
-  if (key instanceof Tuple && String(key.elements[0]).startsWith('allocator')) return [];
+  if (isTagged(key, ALLOCATOR_SIZES, 2)) return sizesOf(key.elements[1] as Term);
+  // nothing more is known of an allocator
+  if (isTagged(key, ALLOCATOR, 2)) return [];
   if (!(key instanceof Atom) || !Object.hasOwn(KEYS, key.name)) return undefined;
   return KEYS[key.name]?.(system);
 }
@@ -86,6 +90,42 @@ export function memory(): readonly Tuple[] {
     tuple(atom('code'), code),
     tuple(atom('ets'), 0),
   ];
+}
+
+/** Which spaces of V8's heap are shown as one allocator: what lives short, what lives long, and code. */
+const ALLOCATORS: Readonly<Record<string, (space: string) => boolean>> = {
+  new_space: (space) => space.startsWith('new_'),
+  old_space: (space) => !/^(new|code)_/.test(space),
+  code_space: (space) => space.startsWith('code_'),
+};
+
+/**
+ * `system_info({allocator_sizes, _})` for all allocators, in the form of OTP 23 and later: blocks are what is in use,
+ * carriers what was taken from the operating system. None is ever of size 0, by which observers divide.
+ */
+export function allocatorSizes(): readonly Tuple[] {
+  const spaces = getHeapSpaceStatistics();
+  return Object.entries(ALLOCATORS).map(([name, has]) => {
+    let [used, taken] = [0, 0];
+    for (const { space_name, space_used_size, space_size } of spaces) {
+      if (!has(space_name)) continue;
+      used += space_used_size;
+      taken += space_size;
+    }
+    return tuple(atom(name), [
+      tuple(atom('instance'), 0, [
+        tuple(atom('mbcs'), [
+          tuple(atom('blocks'), [tuple(atom(name), [tuple(atom('size'), used, used, used)])]),
+          tuple(atom('carriers_size'), Math.max(1, taken), taken, taken),
+        ]),
+      ]),
+    ]);
+  });
+}
+
+function sizesOf(wanted: Term): Term {
+  const names = Array.isArray(wanted) ? (wanted as readonly Term[]) : [wanted];
+  return allocatorSizes().filter((entry) => names.includes(entry.elements[0] as Term));
 }
 
 /** `erlang:memory/1` for a type or a list of types; undefined: there is no such type. */

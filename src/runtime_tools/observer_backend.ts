@@ -11,7 +11,7 @@ import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import type { CodeServer } from '../kernel/code.js';
 import { now } from '../kernel/probes.js';
-import { ioBytes, memory, systemInfo } from '../kernel/system_info.js';
+import { allocatorSizes, ioBytes, memory, systemInfo } from '../kernel/system_info.js';
 import { currentFunction, memoryOf, nameOrInitialCall } from '../stdlib/process_info.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { charlist } from '../terms/binary.js';
@@ -93,7 +93,7 @@ function sysInfo(system: System): Term {
     ...SYSTEM_KEYS.map(told),
     tuple(atom('wordsize_internal'), 8),
     tuple(atom('wordsize_external'), 8),
-    tuple(atom('alloc_info'), []),
+    tuple(atom('alloc_info'), allocatorSizes()),
     ...LIMIT_KEYS.map(told),
     ...memory(),
   ];

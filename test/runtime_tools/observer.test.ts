@@ -10,6 +10,7 @@ import * as gen from '../../src/stdlib/gen.js';
 import { startLink } from '../../src/stdlib/supervisor.js';
 import { atom } from '../../src/terms/atom.js';
 import { charlist } from '../../src/terms/binary.js';
+import { equals } from '../../src/terms/order.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { isTagged, type Tuple, tuple } from '../../src/terms/tuple.js';
@@ -85,6 +86,34 @@ test('the system page, process lists and statistics come in the form observer re
     ][]) {
       assert.deepEqual(await ask('observer_backend', fun, ...args), []);
     }
+  }));
+
+test('observers divide by the sizes of allocators: none is 0', () =>
+  observing(async (_self, _sup, ask) => {
+    const info = (await ask('observer_backend', 'sys_info')) as readonly Tuple[];
+    const told = info.find((entry) => isTagged(entry, atom('alloc_info'), 2))?.elements[1];
+    const allocators = told as readonly Tuple[];
+    assert.ok(allocators.length > 0);
+    for (const allocator of allocators) {
+      const [instance] = allocator.elements[1] as [Tuple];
+      const [mbcs] = instance.elements[2] as [Tuple];
+      const [blocks, carriers] = mbcs.elements[1] as [Tuple, Tuple];
+      assert.ok(isTagged(blocks, atom('blocks'), 2) && isTagged(carriers, atom('carriers_size'), 4));
+      assert.ok((carriers.elements[1] as number) > 0);
+    }
+    const names = allocators.map((allocator) => allocator.elements[0] as Term);
+    same((await ask('erlang', 'system_info', atom('alloc_util_allocators'))) as Term, names);
+  }));
+
+test('the window of a process asks its module for attributes, whatever of it can be reached', () =>
+  observing(async (_self, _sup, ask) => {
+    const attributes = (module: string) => ask(module, 'module_info', atom('attributes'));
+    same(await attributes('rpc'), []); // it only runs
+    same(await attributes('observer_backend'), []);
+    const exports = (await ask('os', 'module_info', atom('exports'))) as readonly Term[];
+    assert.ok(exports.some((one) => equals(one, tuple(atom('getpid'), 0))));
+    assert.ok(isTagged(await attributes('no_such_module'), atom('badrpc'), 2));
+    assert.ok(isTagged(await ask('os', 'module_info', atom('nothing')), atom('badrpc'), 2));
   }));
 
 test('the applications page shows each application and its tree, once and when it changes', () =>
