@@ -299,6 +299,13 @@ export class Cluster {
     return this.#observer.ask(code);
   }
 
+  /** A folder of that name in this cluster's own. */
+  folder(name: string): string {
+    const folder = join(this.dir, name);
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
   /** Writes a configuration file; returns its name without `.config`, as `-config` takes it. */
   config(role: string, config: Config | string = {}): string {
     mkdirSync(this.dir, { recursive: true });

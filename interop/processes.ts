@@ -42,6 +42,8 @@ export class Proc {
   readonly lines: Line[] = [];
   readonly exited: Promise<Ended>;
   ended: Ended | undefined;
+  /** Called for each line, after it is in `lines`. */
+  onLine: () => void = () => {};
   readonly #child: ChildProcess;
   readonly #waiting = new Set<() => void>();
 
@@ -151,6 +153,7 @@ export class Proc {
 
   #line(text: string): void {
     this.lines.push({ at: Date.now(), text });
+    this.onLine();
     for (const look of [...this.#waiting]) look();
   }
 }

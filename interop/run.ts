@@ -1,10 +1,12 @@
 // Plays the interop tests: `npm run test:interop` (OTP 25), `npm run test:matrix` (every release, mixed clusters).
 //
-//   node build/interop/run.js [--matrix] [--otp NN] [--only TEXT] [--jobs N] [--cycles N]
+//   node build/interop/run.js [--matrix] [--otp NN] [--only TEXT] [--jobs N] [--cycles N] [--minutes N] [--brokers] [--windows]
 //
 // Every module of interop/ and interop/scenarios/ that exports `run(suite)` names its tests there. One line for
 // each test with its time; what the processes of a failed one said follows. Tests are never skipped: without an
 // Erlang/OTP to test against the run fails and says what is missing.
+//
+// Only when asked for: --minutes N of random traffic, --brokers (RabbitMQ and ejabberd), --windows (an observer's).
 //
 // A whole run of the matrix prints the README's table of versions, and fails if the README shows another one:
 // --write-table puts it there. --continue does not play again what this same build has passed in an earlier run,
@@ -28,6 +30,9 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     jobs: { type: 'string', default: '2' },
     cycles: { type: 'string' },
+    minutes: { type: 'string', default: '0' },
+    brokers: { type: 'boolean', default: false },
+    windows: { type: 'boolean', default: false },
   },
 });
 
@@ -43,10 +48,12 @@ async function main(): Promise<number> {
   const releases = await findReleases();
   for (const found of releases.values()) console.log(found.line);
   const turnstile = new Turnstile();
+  const wishes = { minutes: Number(flags.minutes), brokers: flags.brokers, windows: flags.windows };
   const suites: Suite[] = [];
   const cycles = flags.cycles === undefined ? undefined : Number(flags.cycles);
   for (const found of releases.values()) {
-    const suite = new Suite(found, releases, found.otp === '25' || releases.size === 1, turnstile, cycles);
+    const whole = found.otp === '25' || releases.size === 1;
+    const suite = new Suite(found, releases, whole, turnstile, wishes, cycles);
     for (const [name, run] of await modules()) {
       suite.module = name;
       await run(suite);

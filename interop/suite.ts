@@ -32,6 +32,16 @@ export interface Shared {
   readonly close: () => Promise<void>;
 }
 
+/** What is played only when asked for. */
+export interface Wishes {
+  /** So many minutes of random traffic. */
+  readonly minutes: number;
+  /** With RabbitMQ and ejabberd, which have to be installed. */
+  readonly brokers: boolean;
+  /** With the windows of an observer, for which Xvfb has to be installed. */
+  readonly windows: boolean;
+}
+
 /** The tests of one release (or of a mixed set of them). */
 export class Suite {
   /** The release under test: the observer's, and EPMD's. */
@@ -45,6 +55,7 @@ export class Suite {
   module = '';
   /** Why a module has no tests for this release, in a word. */
   readonly absent: Map<string, string> = new Map();
+  readonly wishes: Wishes;
   /** How often tests that repeat themselves do so (`--cycles N`); undefined: the short version of each. */
   readonly cycles: number | undefined;
   readonly #turnstile: Turnstile;
@@ -54,13 +65,20 @@ export class Suite {
     releases: ReadonlyMap<string, Release>,
     whole: boolean,
     turnstile: Turnstile,
+    wishes: Wishes,
     cycles?: number,
   ) {
     this.release = release;
     this.releases = releases;
     this.whole = whole;
     this.#turnstile = turnstile;
+    this.wishes = wishes;
     this.cycles = cycles;
+  }
+
+  /** Whether this is the first release of a run: what has several of them, or none, is played once. */
+  get first(): boolean {
+    return this.releases.values().next().value === this.release;
   }
 
   /** Names a test; its body gets a cluster of its own, closed afterwards whatever happens. */
