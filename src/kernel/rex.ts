@@ -57,7 +57,11 @@ export function startLink(parent: Process, code: CodeServer): Promise<StartResul
 function rex(code: CodeServer): GenServer<State> {
   return {
     module: atom('rpc'),
-    init: () => ({ state: { code, running: new Map() } }),
+    init(self) {
+      // what a function that is called here links to this process must not end it
+      self.trapExit = true;
+      return { state: { code, running: new Map() } };
+    },
     handleCall(request, from, state, self) {
       const called = parse(request, CALL);
       if (called !== undefined) {

@@ -40,6 +40,12 @@ async function serving(cluster: MemoryCluster, name: string): Promise<{ system: 
   });
   code.define('m', 'never', 0, (_args, self) => self.receive<Term>(() => undefined) as Promise<Term>);
   code.define('m', 'node', 0, (_args, self) => self.node);
+  code.define('m', 'link', 1, ([reason], self) => {
+    self.spawnLink(() => {
+      throw new Exit(reason as Term);
+    });
+    return true;
+  });
   code.define('m', 'print', 1, async ([text], self) => {
     await io.putChars(self, new TextDecoder().decode(text as Uint8Array));
     await io.format(self, '~p~n', [atom('formatted')]);
@@ -211,6 +217,11 @@ test('rex answers every form of request', async () => {
     const killed = await gen.receiveResponse(self, pending);
     assert.ok('reply' in killed);
     same(killed.reply, tuple(BADRPC, tuple(EXIT, atom('killed'))));
+    // what runs in rex itself may link to what ends
+    const before = b.whereis(rex.REX);
+    assert.equal(await gen.call(self, rexThere, request('block_call', 'link', atom('crash'))), true);
+    await eventually('the child is gone', () => b.whereis(rex.REX)?.linkedPids().length === 0);
+    assert.ok(before !== undefined && b.whereis(rex.REX) === before);
     assert.equal(await gen.call(self, rexThere, request('call', 'value', 4)), 4);
   });
 });
