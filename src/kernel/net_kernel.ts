@@ -29,6 +29,7 @@ import type { LogLevel } from '../erts/log.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { type Atom, atom } from '../terms/atom.js';
+import { formatAtom } from '../terms/format.js';
 import type { Term } from '../terms/term.js';
 import { DynamicNames } from './dynamic_names.js';
 import type { NodeInfo } from './net_kernel_info.js';
@@ -386,7 +387,9 @@ export class NetKernel {
       if (this.#options.autoConnect === 'once') this.#barred.add(node);
     }
     if (reason === NET_TICK_TIMEOUT) {
-      this.#log('error', `** Node ${node.name} not responding, removed: ${text}`, node);
+      // in BEAM's words, which operators look for
+      const words = `** Node ${formatAtom(node)} not responding **\n** Removing (timedout) connection **`;
+      this.system.log('error', words, { node: node.name, reason: text });
     } else this.#log(reason === KILLED ? 'error' : 'info', `node ${node.name} is down: ${text}`, node);
     this.system.connectionDown(channel, reason);
   }
