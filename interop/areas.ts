@@ -4,15 +4,15 @@ const AREAS: readonly (readonly [string, readonly string[]])[] = [
   ['handshake, names, cookies', ['handshake']],
   ['messages, links, monitors, frames', ['distribution', 'release_features']],
   ["a node's 17 questions", ['probe']],
-  ["cases of OTP's own suites", ['otp_suites']],
+  ["cases of OTP's own suites", ['otp_suites', 'suite_global', 'suite_pg', 'suite_rpc']],
   ['addresses, ports, TLS', ['transport', 'tls']],
   ['EPMD', ['epmd_conformance', 'epmd_instances']],
-  ['`global` and `pg`', ['global', 'pg']],
+  ['`global` and `pg`', ['global', 'global_groups', 'pg', 'traffic', 'netsplits']],
   [
     'distributed applications',
     ['golden', 'tutorial', 'mixed_releases', 'cycles', 'takeovers', 'deadlocks', 'netsplit'],
   ],
-  ['services, tools, shells', ['services', 'neighbours', 'terminal', 'traffic']],
+  ['services, tools, shells', ['services', 'neighbours', 'terminal', 'brokers', 'observer_tool']],
   ['command line, README', ['command_line', 'readme']],
   ['the npm package', ['pack']],
 ];

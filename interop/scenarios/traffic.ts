@@ -20,7 +20,10 @@ export function run(suite: Suite): void {
     suite.test(
       `traffic ${title}: seed ${seed}, ${size} nodes (global 3, 19)`,
       (cluster) => traffic(cluster, seed, beams, size, times),
-      { epmd: 'none', timeoutMs: times.joiningMs + times.joinedMs + 120_000 },
+      {
+        ...{ epmd: 'none', timeoutMs: times.joiningMs + times.joinedMs + 120_000 },
+        ...(beams.length > 1 ? { mixed: beams.map(({ otp }) => otp) } : {}),
+      },
     );
   test('of all kinds', 1, [beam], 4, short);
   const long = { joiningMs: 10_000, joinedMs: 50_000 };
