@@ -3,6 +3,7 @@
 //
 // Only the node with the smaller name resolves. The function of the name runs where our process of that name
 // is: here, or asked of its node. It says which process keeps the name, or that none does.
+import { exceptionOf } from '../erts/exception.js';
 import { KILL, type Process } from '../erts/process.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
@@ -15,6 +16,7 @@ import type { NameEntry, Op } from './global_messages.js';
 import type { NameTable } from './global_names.js';
 
 const NONE = atom('none');
+const EXIT = atom('EXIT');
 const BADRPC = atom('badrpc');
 const GLOBAL_NAME_CONFLICT = atom('global_name_conflict');
 const MODULE = atom('global');
@@ -66,7 +68,7 @@ export async function exchangeNames(
     else if (mine.pid.key !== his.pid.key && weResolve) {
       const left = Math.max(100, deadline - system.clock.now());
       const result = await settle(self, mine, his, resolvers, left);
-      const failed = isTagged(result, BADRPC, 2) ? (result.elements[1] as Term) : undefined;
+      const failed = failureOf(result);
       if (failed !== undefined) {
         const [reason, name] = [format(failed), format(his.name)];
         system.log('info', `global: badrpc ${reason} received when conflicting name ${name} was found`);
@@ -88,6 +90,12 @@ export async function exchangeNames(
     }
   }
   return { ops, resolved };
+}
+
+/** Why there is no result: the question failed, or what was asked exited, which for `rpc` is the same. */
+function failureOf(result: Term): Term | undefined {
+  if (isTagged(result, BADRPC, 2)) return result.elements[1];
+  return isTagged(result, EXIT, 2) ? result : undefined;
 }
 
 async function settle(
@@ -121,12 +129,14 @@ export async function resolveIt(
   resolvers: Resolvers,
 ): Promise<Term> {
   const run = standard(method) ?? (method instanceof ExportFun ? resolvers.find(method) : undefined);
-  if (run === undefined) return tuple(atom('EXIT'), tuple(atom('undef'), []));
+  if (run === undefined) return tuple(EXIT, tuple(atom('undef'), []));
   try {
     return await run(self, name, pid1, pid2);
   } catch (error) {
     self.system.log('error', `a resolve function failed: ${String(error)}`, { name: format(name) });
-    return tuple(atom('EXIT'), atom('error'));
+    const { kind, reason, stacktrace } = exceptionOf(error);
+    if (kind === 'throw') return reason;
+    return tuple(EXIT, kind === 'exit' ? reason : tuple(reason, stacktrace));
   }
 }
 

@@ -345,6 +345,7 @@ export class Sessions {
 
   inSync(node: Atom): void {
     const { peers } = this.#host;
+    if (!peers.connections.has(node)) return;
     this.#host.tellSynced(node);
     peers.synced.add(node);
     this.#settled(node, []);
