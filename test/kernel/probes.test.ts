@@ -111,7 +111,7 @@ test('process_info tells what a BEAM process tells, in order', () =>
     const [child] = ((info[2] as Tuple).elements[1] as readonly Term[]).slice(-1) as [Pid];
     assert.deepEqual(
       await ask('erlang', 'process_info', child, atom('trap_exit')),
-      tuple(atom('trap_exit'), false),
+      tuple(atom('trap_exit'), true),
     );
     denied(await ask('erlang', 'process_info', sup, atom('nonsense')), 'badarg');
     denied(await ask('erlang', 'process_info', 1), 'badarg');
