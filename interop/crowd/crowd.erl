@@ -2,7 +2,7 @@
 %% crowd_node.ts is the same for otpnode.
 -module(crowd).
 -export([start/0]).
--export([keep_greater/3]).
+-export([keep_greater/3, none/3, bad/3, crash/3]).
 
 start() ->
     io:format("ready~n"),
@@ -31,6 +31,12 @@ request(names) -> lists:sort([{Name, place(global:whereis_name(Name))} || Name <
 request(locks) -> ets:tab2list(global_locks);
 request(waiting) -> [Waiting || Pid <- processes(), Pid =/= self(), Waiting <- waits(Pid)];
 request({register, Name, Method}) -> claim(Name, Method);
+request({register_external, Name}) -> global:register_name_external(Name, spawn(fun live/0));
+request({step, Step}) -> step(Step);
+request(leave) -> global:disconnect();
+request({lock, {Resource, _} = Id, Nodes}) -> lock(whereis(Resource), Id, Nodes);
+request({unlock, {Resource, _} = Id}) -> tell(Resource, {unlock, Id});
+request({kill_locker, {Resource, _}}) -> exit(whereis(Resource), kill);
 request({traffic, Ms, Programs}) -> traffic(Ms, Programs).
 
 %% Where a process is, the same text on every node.
@@ -55,7 +61,7 @@ is_waiting(Function) ->
 
 claim(Name, Method) ->
     Resolve = case Method of
-        keep_greater -> fun ?MODULE:keep_greater/3;
+        _ when Method =:= keep_greater; Method =:= none; Method =:= bad; Method =:= crash -> fun ?MODULE:Method/3;
         _ -> fun global:Method/3
     end,
     Pid = spawn(fun live/0),
@@ -65,6 +71,33 @@ claim(Name, Method) ->
 
 keep_greater(_Name, Pid1, Pid2) when node(Pid1) > node(Pid2) -> Pid1;
 keep_greater(_Name, _Pid1, Pid2) -> Pid2.
+
+none(_Name, _Pid1, _Pid2) -> none.
+bad(_Name, _Pid1, _Pid2) -> bad_answer.
+crash(_Name, _Pid1, _Pid2) -> exit(crash).
+
+%% A process with the name of the resource holds its locks; it tries once.
+lock(undefined, {Resource, _} = Id, Nodes) ->
+    erlang:register(Resource, spawn(fun() -> holder([]) end)),
+    lock(whereis(Resource), Id, Nodes);
+lock(_, {Resource, _} = Id, Nodes) ->
+    tell(Resource, {lock, Id, Nodes}).
+
+tell(Resource, What) ->
+    Ref = make_ref(),
+    Resource ! {What, self(), Ref},
+    receive {Ref, Result} -> Result end.
+
+holder(Locked) ->
+    receive
+        {{lock, Id, Nodes}, From, Ref} ->
+            From ! {Ref, global:set_lock(Id, Nodes, 0)},
+            holder([{Id, Nodes} | Locked]);
+        {{unlock, Id}, From, Ref} ->
+            [global:del_lock(Id, Nodes) || {I, Nodes} <- Locked, I =:= Id],
+            From ! {Ref, true},
+            holder([Lock || {I, _} = Lock <- Locked, I =/= Id])
+    end.
 
 live() ->
     receive _ -> live() end.

@@ -17,6 +17,8 @@ const SHARED = 3;
 export interface CrowdOptions {
   /** `prevent_overlapping_partitions`; true by default. */
   readonly prevent?: boolean;
+  /** `connect_all`; true by default. */
+  readonly connectAll?: boolean;
   /** Seconds; OTP's 60 by default. */
   readonly netTicktime?: number;
   /** Each otpnode in a process of its own. */
@@ -118,7 +120,13 @@ export async function crowd(
   kinds: Readonly<Record<string, Kind>>,
   options: CrowdOptions = {},
 ): Promise<CrowdMember[]> {
-  const { prevent = true, netTicktime, apart = false, place = () => ({ host: HOST, command: [] }) } = options;
+  const {
+    prevent = true,
+    connectAll = true,
+    netTicktime,
+    apart = false,
+    place = () => ({ host: HOST, command: [] }),
+  } = options;
   const voices = new Map<string, Voice>();
   const beams = new Set(Object.values(kinds).filter((kind): kind is Release => kind !== 'otpnode'));
   const ebin = new Map(
@@ -135,7 +143,7 @@ export async function crowd(
     }
     const words = [
       ...[join(kind.bin, 'erl'), '-noshell', '-pa', ebin.get(kind) as string, '-start_epmd', 'false'],
-      ...['-name', `${role}@${host}`, '-setcookie', cluster.cookie, '-connect_all', 'true'],
+      ...['-name', `${role}@${host}`, '-setcookie', cluster.cookie, '-connect_all', String(connectAll)],
       ...(kind.otp === '23' ? [] : ['-kernel', 'prevent_overlapping_partitions', String(prevent)]),
       ...(netTicktime === undefined ? [] : ['-kernel', 'net_ticktime', String(netTicktime)]),
       ...['-s', 'crowd'],
@@ -144,7 +152,7 @@ export async function crowd(
   }
   for (const { host, command, roles } of ours) {
     const node: CrowdNodeOptions = {
-      ...{ host, cookie: cluster.cookie, preventOverlappingPartitions: prevent },
+      ...{ host, cookie: cluster.cookie, preventOverlappingPartitions: prevent, connectAll },
       ...(netTicktime === undefined ? {} : { netTicktime }),
     };
     const names = roles.map((role) => `${role}@${host}`);

@@ -14,7 +14,7 @@ import { call } from '../../src/stdlib/gen.js';
 import { parseTerm } from '../../src/syntax/erl_parse.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
 import { format } from '../../src/terms/format.js';
-import { compare } from '../../src/terms/order.js';
+import { compare, equals } from '../../src/terms/order.js';
 import { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { Tuple, tuple } from '../../src/terms/tuple.js';
@@ -35,6 +35,8 @@ const GLOBAL_NAME_SERVER = atom('global_name_server');
 class CrowdNode {
   readonly #node: Node;
   readonly #methods: Readonly<Record<string, Term>>;
+  /** Who holds locks, by resource, and which ones with their nodes. */
+  readonly #holders = new Map<string, { readonly self: Process; locked: (readonly [Tuple, Atom[]])[] }>();
 
   constructor(node: Node) {
     this.#node = node;
@@ -45,6 +47,9 @@ class CrowdNode {
       random_notify_name: RANDOM_NOTIFY_NAME,
       notify_all_name: NOTIFY_ALL_NAME,
       keep_greater: node.global.resolver('keep_greater', keepGreater),
+      none: node.global.resolver('none', () => atom('none')),
+      bad: node.global.resolver('bad', () => atom('bad_answer')),
+      crash: node.global.resolver('crash', (self) => self.exit(atom('crash'))),
     };
   }
 
@@ -89,11 +94,47 @@ class CrowdNode {
           .map((process) => tuple(process.pid, process.registeredName ?? [], process.mailbox.size));
       case 'register':
         return this.#register(self, args[0] as Term, (args[1] as Atom).name);
+      case 'step':
+        return this.#step(args[0] as Term)(self);
+      case 'leave':
+        return global.disconnect();
+      case 'lock':
+        return this.#lock(args[0] as Tuple, args[1] as Atom[]);
+      case 'unlock':
+        return this.#unlock(args[0] as Tuple);
+      case 'kill_locker':
+        self.exitSignal(this.#holder(args[0] as Tuple).self.pid, KILL);
+        return true;
       case 'traffic':
         return this.#traffic(self, args[0] as number, args[1] as Tuple[][]);
       default:
         return atom('undef');
     }
+  }
+
+  /** A process holds the locks of a resource; it tries once. */
+  async #lock(id: Tuple, nodes: readonly Atom[]): Promise<boolean> {
+    const holder = this.#holder(id);
+    holder.locked.push([id, [...nodes]]);
+    return this.#node.global.setLock(holder.self, id, nodes, 0);
+  }
+
+  async #unlock(id: Tuple): Promise<boolean> {
+    const holder = this.#holder(id);
+    const own = holder.locked.filter(([other]) => equals(other, id));
+    for (const [, nodes] of own) await this.#node.global.delLock(holder.self, id, nodes);
+    holder.locked = holder.locked.filter((lock) => !own.includes(lock));
+    return true;
+  }
+
+  #holder(id: Tuple) {
+    const resource = format(id.elements[0] as Term);
+    let holder = this.#holders.get(resource);
+    if (holder?.self.alive !== true) {
+      holder = { self: this.#node.system.spawn(() => new Promise(() => {})), locked: [] };
+      this.#holders.set(resource, holder);
+    }
+    return holder;
   }
 
   async #register(self: Process, name: Term, method: string): Promise<boolean> {
