@@ -18,11 +18,15 @@ import { map, TermMap } from '../terms/map.js';
 import { integer } from '../terms/number.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
-import { Tuple, tuple } from '../terms/tuple.js';
+import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 
 export const LOGGER_PROXY: Atom = atom('logger_proxy');
 const LOG = atom('log');
 const ERROR = atom('error');
+const LABEL = atom('label');
+const ERROR_LOGGER = atom('error_logger');
+const FORMAT = atom('format');
+const ARGS = atom('args');
 const LEVELS: ReadonlySet<string> = new Set([
   'emergency',
   'alert',
@@ -101,8 +105,12 @@ function formatted(fmt: Term, args: Term): string {
   }
 }
 
-/** A report, or a string. */
+/** A report, or a string. Events of `error_logger:info_msg` and its like are reports of a format and its arguments. */
 function shown(report: Term): string {
+  if (report instanceof TermMap && isTagged(report.get(LABEL), ERROR_LOGGER, 2)) {
+    const [fmt, args] = [report.get(FORMAT), report.get(ARGS)];
+    if (fmt !== undefined && args !== undefined) return formatted(fmt, args);
+  }
   if (report instanceof TermMap || isReportList(report)) return format(report, MAX_TEXT);
   try {
     return text(report).trimEnd();

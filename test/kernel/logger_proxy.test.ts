@@ -44,9 +44,16 @@ test('events of other nodes are shown with level, text and metadata; nonsense is
     [atom('error_logger'), map([atom('tag'), atom('error')])],
     [binary('no atom'), 1],
   );
+  // error_logger:info_msg/2
+  const infoMsg = map(
+    [atom('label'), tuple(atom('error_logger'), atom('info_msg'))],
+    [atom('format'), charlist('of ~w~n')],
+    [atom('args'), [atom('old')]],
+  );
   const events = [
     tuple(atom('log'), atom('warning'), charlist('a ~p~n'), [tuple(1)], meta),
     tuple(atom('log'), atom('error'), map([atom('k'), 1]), meta),
+    tuple(atom('log'), atom('notice'), infoMsg, meta),
     tuple(atom('log'), atom('info'), binary('text'), map()),
     tuple(atom('log'), atom('info'), charlist('~p'), [], map()),
     tuple(atom('log'), atom('loud'), charlist('x'), map()),
@@ -60,10 +67,10 @@ test('events of other nodes are shown with level, text and metadata; nonsense is
     tuple(atom('notify'), tuple(atom('error'), far, tuple(far, charlist('~w'), [1]))),
   );
   system.send(far, atom('error_logger'), tuple(atom('notify'), 1));
-  await eventually('all are shown', () => lines.length === 5);
+  await eventually('all are shown', () => lines.length === 6);
   assert.deepEqual(
     lines.map(({ level, text }) => `${level} ${text}`),
-    ['warning a {1}', 'error #{k => 1}', 'info text', 'info "~p" []', 'error 1'],
+    ['warning a {1}', 'error #{k => 1}', 'notice of old', 'info text', 'info "~p" []', 'error 1'],
   );
   assert.deepEqual(lines[0]?.fields, {
     pid: '<far@127.0.0.1.7.0>',
