@@ -168,8 +168,18 @@ export async function crowd(
 
 const run = promisify(execFile);
 
-/** The folder with crowd.erl compiled by that release. */
-async function compiled(cluster: Cluster, of: Release): Promise<string> {
+const made = new WeakMap<Cluster, Map<string, Promise<string>>>();
+
+/** The folder with crowd.erl compiled by that release; made once in a cluster, while no node reads it. */
+function compiled(cluster: Cluster, of: Release): Promise<string> {
+  const folders = made.get(cluster) ?? new Map<string, Promise<string>>();
+  made.set(cluster, folders);
+  const folder = folders.get(of.otp) ?? compile(cluster, of);
+  folders.set(of.otp, folder);
+  return folder;
+}
+
+async function compile(cluster: Cluster, of: Release): Promise<string> {
   const ebin = cluster.folder(`crowd${of.otp}`);
   await run(join(of.bin, 'erlc'), ['-o', ebin, SOURCE], {
     env: cluster.env(),
