@@ -56,6 +56,10 @@ const VOCABULARY: Readonly<Record<string, readonly (Atom | boolean)[]>> = {
   init: wordsOf('script_loaded get_arguments get_plain_arguments request_status fetch_loaded'),
   erl_prim_loader: wordsOf('get_file get_cwd list_dir read_file_info'),
   global_locker: wordsOf('lock_set'),
+  global_group: wordsOf(
+    'global_groups own_nodes info sync monitor_nodes whereis_name registered_names send ng_add_check find_name find_name_res ' +
+      'registered_names_res conf_check config_ok config_error nodeup nodedown disable_pinging normal hidden all node group',
+  ),
   pg: wordsOf('discover sync join leave monitor group unmonitor'),
 };
 const NAMES = Object.keys(VOCABULARY);
@@ -75,7 +79,7 @@ const DEEP = deep(3000);
 
 /** Messages per peer, and peers. */
 const MESSAGES = 20;
-const RUNS = 60;
+const RUNS = 42;
 
 /** A message for who knows these words; `own` are pids of the node. */
 function message(words: readonly Term[], peer: ScriptedPeer, own: readonly Pid[]): fc.Arbitrary<Term> {
@@ -145,11 +149,10 @@ interface Fuzzed {
   readonly lines: string[];
 }
 
-async function booted(t: TestContext): Promise<Fuzzed> {
+async function booted(t: TestContext, more: readonly string[]): Promise<Fuzzed> {
   const lines: string[] = [];
-  const config = {
-    flags: [{ application: 'kernel', words: ['distributed', "[{distro,['fuzzed@127.0.0.1']}]"] }],
-  };
+  const words = ['distributed', "[{distro,['fuzzed@127.0.0.1']}]", ...more];
+  const config = { flags: [{ application: 'kernel', words }] };
   const node = await startNode({
     name: 'fuzzed@127.0.0.1',
     cookie: 'c',
@@ -182,42 +185,57 @@ type Target = string | number;
 const ALL = Object.values(VOCABULARY).flat();
 const FAULT = /internal error|crashed|(Type|Range|Reference|Assertion)Error/;
 
-test('absurd messages to every service and process harm none', async (t) => {
-  const fuzzed = await booted(t);
-  const { node, lines } = fuzzed;
-  const { system } = node;
-  await node.pg.scope();
-  await eventually('dist_ac has introduced itself', () => system.whereis(atom('dist_ac'))?.links.size === 1);
-  lines.length = 0;
-  const own = system.processes();
-  const pids = own.map(({ pid }) => pid);
-  let peers = 0;
-  await fc.assert(
-    fc.asyncProperty(
-      fc.oneof(fc.constantFrom<Target>(...NAMES), fc.nat(own.length - 1)),
-      fc.nat(),
-      async (target, seed) => {
-        const peer = new ScriptedPeer(system, { name: `peer${++peers}@127.0.0.1` });
-        const from = new Pid(peer.node, 1, 0, peer.creation);
-        const known = typeof target === 'string' ? (VOCABULARY[target] as readonly Term[]) : ALL;
-        const said =
-          typeof target === 'string'
-            ? tuple(control.REG_SEND, from, atom(''), atom(target))
-            : tuple(control.SEND_SENDER, from, pids[target] as Pid);
-        for (const one of fc.sample(message(known, peer, pids), { numRuns: MESSAGES, seed }))
-          peer.say(said, one);
-        await answered(peer);
-        await eventually('all is taken', () => own.every(({ mailbox }) => mailbox.size === 0));
-        const ended = own.filter(({ alive }) => !alive).map(({ pid }) => pid.key);
-        const fault = lines.find((line) => FAULT.test(line))?.slice(0, 2000);
-        assert.deepEqual([ended, fault], [[], undefined], lines.map((line) => line.slice(0, 500)).join('\n'));
-        lines.length = 0;
-        peer.channel.close(atom('disconnect'));
-        assert.equal(system.findEntry(peer.node), undefined);
-      },
-    ),
-    { numRuns: RUNS, seed: 20, endOnFailure: true },
-  );
-  await eventually('no process is left', () => system.processCount === own.length);
-  await answered(new ScriptedPeer(system, { name: 'after@127.0.0.1' }));
-});
+/** Every third peer is of the group. */
+const GROUP = Array.from({ length: RUNS / 3 }, (_, i) => `'peer${3 * i}@127.0.0.1'`);
+const KINDS: readonly (readonly [string, readonly string[]])[] = [
+  ['a node', []],
+  ['a node of a global group', ['global_groups', `[{group,['fuzzed@127.0.0.1',${GROUP}]}]`]],
+];
+
+for (const [kind, parameters] of KINDS)
+  test(`${kind}: absurd messages to every service and process harm none`, async (t) => {
+    const fuzzed = await booted(t, parameters);
+    const { node, lines } = fuzzed;
+    const { system } = node;
+    await node.pg.scope();
+    await eventually(
+      'dist_ac has introduced itself',
+      () => system.whereis(atom('dist_ac'))?.links.size === 1,
+    );
+    lines.length = 0;
+    const own = system.processes();
+    const pids = own.map(({ pid }) => pid);
+    let peers = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(fc.constantFrom<Target>(...NAMES), fc.nat(own.length - 1)),
+        fc.nat(),
+        async (target, seed) => {
+          const peer = new ScriptedPeer(system, { name: `peer${++peers}@127.0.0.1` });
+          const from = new Pid(peer.node, 1, 0, peer.creation);
+          const known = typeof target === 'string' ? (VOCABULARY[target] as readonly Term[]) : ALL;
+          const said =
+            typeof target === 'string'
+              ? tuple(control.REG_SEND, from, atom(''), atom(target))
+              : tuple(control.SEND_SENDER, from, pids[target] as Pid);
+          for (const one of fc.sample(message(known, peer, pids), { numRuns: MESSAGES, seed }))
+            peer.say(said, one);
+          await answered(peer);
+          await eventually('all is taken', () => own.every(({ mailbox }) => mailbox.size === 0));
+          const ended = own.filter(({ alive }) => !alive).map(({ pid }) => pid.key);
+          const fault = lines.find((line) => FAULT.test(line))?.slice(0, 2000);
+          assert.deepEqual(
+            [ended, fault],
+            [[], undefined],
+            lines.map((line) => line.slice(0, 500)).join('\n'),
+          );
+          lines.length = 0;
+          peer.channel.close(atom('disconnect'));
+          assert.equal(system.findEntry(peer.node), undefined);
+        },
+      ),
+      { numRuns: RUNS, seed: 20, endOnFailure: true },
+    );
+    await eventually('no process is left', () => system.processCount === own.length);
+    await answered(new ScriptedPeer(system, { name: 'after@127.0.0.1' }));
+  });
