@@ -85,7 +85,7 @@ async function rejoins(cluster: Cluster, suite: Suite, ours: Role, list: readonl
   suite.tell(`healed ${Date.now() - from} ms after the network`);
   const said = warnings(
     healer,
-    new RegExp(`distro ran on \\S+ and on \\S+ after the network was torn: it goes on on ${first}@`),
+    new RegExp(`distro ran on \\S+ and on \\S+, which did not know of each other: it goes on on ${first}@`),
   );
   check(
     list === ROLES ? said === 1 : said >= 1,

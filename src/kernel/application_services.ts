@@ -129,7 +129,7 @@ export class ApplicationServices {
       // a lock that is free is only looked at: the decision behind it takes no time
       canLock: (id) => global.canLock(id),
       lockHolders: () => global.lockHolders(DIST_AC),
-      openCircles: (self, nodes) => openCircles(self, rpcCall, nodes),
+      openCircles: (self, nodes, places) => openCircles(self, rpcCall, nodes, places),
       connect: (node) => void this.#options.connect(node),
       ...(this.#options.heal === undefined ? {} : { heal: this.#options.heal }),
       expectTakeover: (app, node) => this.#handovers.expect(app, node),

@@ -25,7 +25,7 @@ import { Introductions } from './dist_ac_introductions.js';
 import { peerMessage } from './dist_ac_messages.js';
 import { DIST_AC, type DistAcOptions, RELEASE } from './dist_ac_options.js';
 import { announceAgain, nodeDown, peerArrived, restartTimeOver } from './dist_ac_peers.js';
-import { look } from './dist_ac_start.js';
+import { look, places } from './dist_ac_start.js';
 import {
   type Around,
   type Effect,
@@ -345,7 +345,11 @@ class DistAc implements GenServer<State> {
   /** In a process of its own: nodes are asked, and may be slow. */
   #openCircles(self: Process, nodes: readonly Atom[]): void {
     const { openCircles } = this.#options;
-    if (openCircles !== undefined) self.system.spawn((asker) => openCircles(asker, nodes));
+    if (openCircles === undefined) return;
+    const known = places(this.#state as State);
+    self.system.spawn(async (asker) => {
+      await openCircles(asker, nodes, known);
+    });
   }
 
   #perform(self: Process, effect: Effect): void {

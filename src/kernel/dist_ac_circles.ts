@@ -3,9 +3,13 @@
 // OTP's dist_ac waits inside its decisions, and takes nothing else meanwhile. Two applications in one tuple or in crossed
 // lists are enough for a circle: b has started d2 and waits for c's weight for d1; c waits for b's announcement of d2,
 // which b cannot make. No message of theirs says so; but what a dist_ac is in and what it has not read yet can be asked
-// of its runtime. We ask when a node does not answer, and say in the log who waits for whom. A start that is done and
-// only not announced we announce on that node's behalf: the same message comes from the node itself later, and until
-// then the circle is open.
+// of its runtime. We ask when a node does not answer, and say in the log who waits for whom. Two circles we open:
+//
+// - A start that is done and only not announced we announce on that node's behalf: the same message comes from the node
+//   itself later.
+// - A node waits for a start while it has not read the introduction of the node that runs the application, or is to
+//   start it: then it waits for another one, us perhaps, that will not start it. We announce all others, and last the
+//   one where it runs: whoever it waits for, it goes on, and ends as a standby of the right one.
 import type { Process } from '../erts/process.js';
 import { Atom, atom } from '../terms/atom.js';
 import { Pid } from '../terms/pid.js';
@@ -59,21 +63,39 @@ export interface Blocked {
   readonly started: readonly Atom[];
 }
 
-/** Asks these nodes; says who waits for whom, and announces what is only not announced. */
-export async function openCircles(self: Process, rpc: Rpc, nodes: readonly Atom[]): Promise<void> {
+/** An application as we see it. */
+export interface Place {
+  readonly app: Atom;
+  /** The nodes of its list. */
+  readonly nodes: readonly Atom[];
+  /** Where it runs, or who is to start it. */
+  readonly at: Atom;
+}
+
+/** Asks these nodes; says who waits for whom, and opens the circles it can. Returns who waits. */
+export async function openCircles(
+  self: Process,
+  rpc: Rpc,
+  nodes: readonly Atom[],
+  places: readonly Place[],
+): Promise<readonly Blocked[]> {
   const blocked: Blocked[] = [];
   for (const node of nodes) {
     const one = await askWhy(self, rpc, node);
     if (one !== undefined) blocked.push(one);
   }
   const said = whoWaitsForWhom(blocked);
-  if (said.length === 0) return;
-  const announced = unannounced(blocked);
-  for (const { to, node, app } of announced) {
+  if (said.length === 0) return blocked;
+  for (const { to, node, app } of unannounced(blocked)) {
     self.send(tuple(DIST_AC, to), appStarted(node, app, undefined));
     said.push(`told ${to.name} that ${app.name} runs on ${node.name}`);
   }
+  for (const { to, app, nodes, at } of misled(blocked, places)) {
+    for (const node of [...nodes, at]) self.send(tuple(DIST_AC, to), appStarted(node, app, undefined));
+    said.push(`told ${to.name} that ${app.name} belongs to ${at.name}`);
+  }
   self.system.log('warning', `dist_ac: other nodes wait for each other: ${said.join('; ')}`);
+  return blocked;
 }
 
 /** Who waits for whom, a sentence each. */
@@ -97,6 +119,19 @@ export function unannounced(
     blocked
       .filter((other) => other.node !== node && other.waits === 'start' && other.started.length === 0)
       .flatMap((other) => started.map((app) => ({ to: other.node, node, app }))),
+  );
+}
+
+/** Who waits for a start by one of these nodes, and has not read the introduction of the node where it runs. */
+export function misled(
+  blocked: readonly Blocked[],
+  places: readonly Place[],
+): { readonly to: Atom; readonly app: Atom; readonly nodes: readonly Atom[]; readonly at: Atom }[] {
+  return places.flatMap(({ app, nodes, at }) =>
+    blocked
+      .filter(({ node, waits }) => waits === 'start' && nodes.includes(node) && node !== at)
+      .filter(({ introduced }) => introduced.includes(at))
+      .map(({ node }) => ({ to: node, app, nodes: nodes.filter((one) => one !== node && one !== at), at })),
   );
 }
 

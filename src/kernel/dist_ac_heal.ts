@@ -24,7 +24,7 @@ export function settleDoubles(s: State, node: Atom, seen: readonly ApplSeen[], f
       do: 'log',
       level: 'warning',
       text:
-        `${name.name} ran on ${other.name} and on ${node.name} after the network was torn: ` +
+        `${name.name} ran on ${other.name} and on ${node.name}, which did not know of each other: ` +
         `it goes on on ${winner.name}, which ranks higher, and stops on the other node`,
       terms: [],
     });

@@ -7,9 +7,11 @@ import { type Atom, atom } from '../terms/atom.js';
 import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { tuple } from '../terms/tuple.js';
+import type { Blocked } from './dist_ac_circles.js';
 import { configuredNodes } from './dist_ac_heal.js';
 import { newNode, type PeerMessage } from './dist_ac_messages.js';
 import { DIST_AC, type DistAcOptions, RELEASE } from './dist_ac_options.js';
+import { places } from './dist_ac_start.js';
 import type { State } from './dist_ac_state.js';
 import { LocalEvents } from './local_events.js';
 
@@ -31,6 +33,7 @@ const MAX_EARLY = 1000;
 /** What the helping processes and timers tell. */
 type OwnEvent =
   | { readonly type: 'locked' | 'late' | 'unanswered' | 'redial' }
+  | { readonly type: 'blocked'; readonly blocked: readonly Blocked[] }
   | { readonly type: 'found'; readonly node: Atom; readonly pid: Pid | undefined }
   | { readonly type: 'rejoin'; readonly node: Atom };
 
@@ -104,6 +107,9 @@ export class Introductions {
       case 'late':
         this.#synced(self);
         return true;
+      case 'blocked':
+        this.#blocked(self, event.blocked);
+        return true;
       case 'unanswered':
         this.#unanswered(self);
         return true;
@@ -165,10 +171,31 @@ export class Introductions {
 
   /** Who does not answer may wait for others that do not answer either. */
   #unanswered(self: Process): void {
-    if (this.#phase !== 'introducing') return;
-    const { openCircles } = this.#options;
-    if (openCircles !== undefined) self.system.spawn((asker) => openCircles(asker, asker.system.nodes()));
+    const state = this.#host.state();
+    if (state.awaiting.size === 0) return;
     this.#events.postAfter(self, UNANSWERED_MS, { type: 'unanswered' });
+    const { openCircles } = this.#options;
+    if (openCircles === undefined) return;
+    self.spawn(async (asker) => {
+      const blocked = await openCircles(asker, asker.system.nodes(), places(state));
+      this.#events.post(self, { type: 'blocked', blocked });
+    });
+  }
+
+  /**
+   * If all nodes that take part wait, one of those that know us for a start, and none has a start to announce, then
+   * nobody but us starts anything: we go on without the other answers.
+   */
+  #blocked(self: Process, blocked: readonly Blocked[]): void {
+    if (this.#phase !== 'introducing') return;
+    const { known } = this.#host.state();
+    const there = self.system.nodes();
+    const others = [...configuredNodes(this.#host.state())].filter((node) => there.includes(node));
+    const allWait = others.every((node) =>
+      blocked.some((one) => one.node === node && one.started.length === 0),
+    );
+    const forUs = blocked.some((one) => one.waits === 'start' && known.includes(one.node));
+    if (allWait && forUs) this.#synced(self);
   }
 
   #synced(self: Process): void {

@@ -3,6 +3,7 @@ import type { Process } from '../erts/process.js';
 import { type Atom, atom } from '../terms/atom.js';
 import type { Pid } from '../terms/pid.js';
 import type { Tuple } from '../terms/tuple.js';
+import type { Blocked, Place } from './dist_ac_circles.js';
 import type { Appl } from './dist_ac_state.js';
 
 /** The registered name. */
@@ -33,7 +34,11 @@ export interface DistAcOptions {
   /** `erlang:whereis(dist_ac)` on another node. */
   readonly whereis: (self: Process, node: Atom) => Promise<Pid | undefined>;
   /** These nodes do not answer: says who waits for whom, and opens circles among them; see dist_ac_circles.ts. */
-  readonly openCircles?: (self: Process, nodes: readonly Atom[]) => Promise<void>;
+  readonly openCircles?: (
+    self: Process,
+    nodes: readonly Atom[],
+    places: readonly Place[],
+  ) => Promise<readonly Blocked[]>;
   /** A node that ranks higher may start the application soon, which runs here; see name_handover.ts. */
   readonly expectTakeover?: (app: Atom, node: Atom) => Promise<void>;
   /** That node has announced it, or that its start failed. */

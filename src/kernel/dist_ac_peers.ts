@@ -73,14 +73,17 @@ function introduced(s: State, m: Message<'new_node'>, fx: Effect[], around: Arou
       .map((app) => ({ node: m.node, app }));
     const answered = { ...s, awaiting, remoteStarted: [...s.remoteStarted, ...heard] };
     if (around.rejoin) tellRunning(s, m.node, m.appls, fx);
-    return waitersLookAgain(becomesKnown(answered, m, fx, around), fx, around);
+    // after a boot nothing runs here yet, unless we went on without this answer
+    const settled = settleDoubles(becomesKnown(answered, m, fx), m.node, m.appls, fx);
+    return waitersLookAgain(settled, fx, around);
   }
   if (m.started.length > 0 || s.known.includes(m.node)) return s;
   const local = [...s.appls.values()].filter((appl) => appl.id === 'local');
   const running = local.map((appl) => appl.name);
   for (const appl of local) expectTakeover(s, appl, m.node, fx);
   fx.push({ do: 'send', node: m.node, message: newNode(s.self, s.appls.values(), running) });
-  return waitersLookAgain(becomesKnown(s, m, fx, around), fx, around);
+  const next = becomesKnown(s, m, fx);
+  return waitersLookAgain(around.rejoin ? settleDoubles(next, m.node, m.appls, fx) : next, fx, around);
 }
 
 /** A node in an earlier element of the list takes the application over when it starts it. */
@@ -89,7 +92,7 @@ function expectTakeover(s: State, appl: Appl, node: Atom, fx: Effect[]): void {
 }
 
 /** Copies what the node says of itself: its permission, or that it has not loaded the application. */
-function becomesKnown(s: State, m: Message<'new_node'>, fx: Effect[], around: Around): State {
+function becomesKnown(s: State, m: Message<'new_node'>, fx: Effect[]): State {
   let next: State = { ...s, known: s.known.includes(m.node) ? s.known : [m.node, ...s.known] };
   for (const seen of m.appls) {
     const appl = next.appls.get(seen.name);
@@ -97,7 +100,7 @@ function becomesKnown(s: State, m: Message<'new_node'>, fx: Effect[], around: Ar
     next = withRun(next, seen.name, m.node, seen.run.get(m.node));
     if (seen.nodes !== undefined) next = compareLists(next, appl, m.node, seen.nodes, fx);
   }
-  return around.rejoin ? settleDoubles(next, m.node, m.appls, fx) : next;
+  return next;
 }
 
 /** Open decisions may be settled by what a new node runs. */

@@ -2,9 +2,10 @@
 // `State.pending` and looked at again when something happens that may settle it (OTP's dist_ac:start_appl,
 // start_distributed and the two wait_dist_start).
 import type { From } from '../stdlib/gen.js';
-import { type Atom, atom } from '../terms/atom.js';
+import { Atom, atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
+import type { Place } from './dist_ac_circles.js';
 import { candidates, type Decision, decide } from './dist_ac_decision.js';
 import { weightOf } from './dist_ac_messages.js';
 import {
@@ -222,6 +223,16 @@ export function look(s: State, app: Atom, token: number, fx: Effect[], around: A
   for (const node of others) if (!s.known.includes(node)) fx.push({ do: 'introduce', node });
   fx.push({ do: 'circles', nodes: [...others] });
   return evaluate(s, app, fx, around);
+}
+
+/** Where each application runs as far as we know, or who is to start it as far as we wait for it. */
+export function places(s: State): Place[] {
+  return [...s.appls.values()].flatMap((appl) => {
+    const wait = s.pending.get(appl.name)?.wait;
+    const at =
+      appl.id === 'local' ? s.self : (distributedAt(appl.id) ?? (wait instanceof Atom ? wait : undefined));
+    return at === undefined ? [] : [{ app: appl.name, nodes: [...new Set(flatNodes(appl.nodes))], at }];
+  });
 }
 
 // --- outcomes ---------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 // Other nodes' dist_ac that wait for each other: what their runtimes say of them, and what is done about it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openCircles } from '../../src/kernel/dist_ac_circles.js';
-import { Atom } from '../../src/terms/atom.js';
+import { openCircles, type Place } from '../../src/kernel/dist_ac_circles.js';
+import { Atom, atom } from '../../src/terms/atom.js';
 import type { Term } from '../../src/terms/term.js';
 import { DistAcCluster, introduce, type ScriptedPeer, settle, terms } from '../support/dist_ac_cluster.js';
 
@@ -12,6 +12,7 @@ type Seen = Readonly<Record<string, readonly [fun: string, messages: string, len
 /** Nodes b and c as seen; what a logged, and who was told what. */
 async function play(
   seen: Seen,
+  places: readonly Place[] = [],
 ): Promise<{ logs: string; b: ScriptedPeer; c: ScriptedPeer; fetched: number }> {
   const cluster = new DistAcCluster();
   const a = await cluster.boot('a', { distributed: '[{d1, [a, {b, c}]}]' });
@@ -37,7 +38,7 @@ async function play(
   };
   await new Promise<void>((resolve) => {
     a.system.spawn(async (self) => {
-      await openCircles(self, rpc, [b.system.node, c.system.node]);
+      await openCircles(self, rpc, [b.system.node, c.system.node], places);
       resolve();
     });
   });
@@ -72,6 +73,29 @@ test('who waits without a start that is only not announced is named, and told no
   });
   assert.match(logs, /b@127\.0\.0\.1 waits for c@127\.0\.0\.1 to answer its introduction/);
   assert.equal(b.count('dist_ac_app_started') + c.count('dist_ac_app_started'), 0);
+});
+
+test('who waits for a start and has not read who is to make it, is told', async () => {
+  const [d1, a, b, c] = ['d1', 'a@127.0.0.1', 'b@127.0.0.1', 'c@127.0.0.1'].map((name) => atom(name)) as [
+    Atom,
+    Atom,
+    Atom,
+    Atom,
+  ];
+  const seen: Seen = {
+    b: ['collect_answers', '[{dist_ac_new_node, 1, a, [], []}]'],
+    c: ['wait_dist_start', '[{dist_ac_new_node, 1, a, [], []}]'],
+  };
+  const told = await play(seen, [{ app: d1, nodes: [a, b, c], at: a }]);
+  assert.deepEqual(
+    told.c.received.filter((message) => message.includes('started')),
+    ['{dist_ac_app_started,b,d1,ok}', '{dist_ac_app_started,a,d1,ok}'],
+  );
+  assert.equal(told.b.count('started'), 0);
+  assert.match(told.logs, /told c@127\.0\.0\.1 that d1 belongs to a@127\.0\.0\.1/);
+  // it may wait for b, as it has to
+  const right = await play(seen, [{ app: d1, nodes: [a, b, c], at: b }]);
+  assert.equal(right.c.count('started'), 0);
 });
 
 test('who does not wait is not spoken of; a long queue is not fetched; nonsense does no harm', async () => {
