@@ -3,7 +3,7 @@
 // otpnode waits for ever.
 import { type Cluster, type Config, type Kind, nodeName, type Peer, ROLES, type Role } from '../cluster.js';
 import { until } from '../processes.js';
-import { check, type Suite } from '../suite.js';
+import { check, type Suite, same } from '../suite.js';
 
 const [A, B, C] = ROLES.map((role) => `'${nodeName(role)}'`) as [string, string, string];
 /** Two applications whose choice depends on one another. */
@@ -35,6 +35,11 @@ export function run(suite: Suite): void {
     if (whole && ours !== 'def') {
       suite.test(`deadlock: a standby that nobody introduced, otpnode=${ours}`, (cluster) =>
         stranger(new Play(cluster, suite, ours)),
+      );
+    }
+    if (whole && ours === 'bcd') {
+      suite.test(`deadlock: a start behind a node that starts nothing, otpnode=${ours}`, (cluster) =>
+        behindTheFirst(new Play(cluster, suite, ours)),
       );
     }
     if (all || (whole && ours === 'def') || ours === 'bcd') {
@@ -188,14 +193,14 @@ async function lateStandby(play: Play): Promise<void> {
   play.start('bcd', 'd1');
   await play.booted('abc', NOT_FOR_EVER_MS);
   if (play.ours === 'abc') {
-    // nothing of this can be done by us, but it can be told
     const said = /other nodes wait for each other: .*def@\S+ waits until another node starts an application/;
     await play.peer('abc').proc.line(said, NOT_FOR_EVER_MS);
   }
   await play.load('abc', 'd1');
   play.start('abc', 'd1');
-  await play.startedOk(play.ours, 'd1', NOT_FOR_EVER_MS);
+  for (const role of ['abc', 'bcd'] as const) await play.startedOk(role, 'd1', NOT_FOR_EVER_MS);
   await play.runsOnOne('d1', ['abc'], 10_000);
+  for (const role of ROLES) await until(`${role} is not blocked`, 15_000, () => play.answers(role));
 }
 
 /** abc runs it, bcd loads it, which connects them, and starts it: on BEAM alone it waits for ever. */
@@ -214,4 +219,19 @@ async function stranger(play: Play): Promise<void> {
   await play.runsOnOne('d1', ['abc'], 5000);
   await play.peer('abc').kill();
   await play.runsOnOne('d1', ['bcd'], 5000);
+}
+
+/** def has taken it over by hand, bcd starts it again: on BEAM alone it waits for abc, which is nobody's turn. */
+async function behindTheFirst(play: Play): Promise<void> {
+  await play.coldStart({ distributed: `[{d1, 500, ${PLAIN}}]` });
+  for (const role of ROLES) await play.load(role, 'd1');
+  for (const role of ROLES) play.start(role, 'd1');
+  for (const role of ROLES) await play.startedOk(role, 'd1', 20_000);
+  const moved = await play.peer('def').rpc(':application', ':takeover', '[:d1, :temporary]', 10_000);
+  same(moved, ':ok', 'takeover on def');
+  await play.runsOnOne('d1', ['def'], 10_000);
+  same(await play.peer('bcd').rpc(':application', ':stop', '[:d1]'), ':ok', 'stop on bcd');
+  play.start('bcd', 'd1');
+  await play.startedOk('bcd', 'd1', 10_000);
+  await play.runsOnOne('d1', ['def'], 5000);
 }
