@@ -176,7 +176,7 @@ async function twoFailOver(play: Play, first: string, second: string): Promise<v
   if (!stuck) return;
   await play
     .peer('abc')
-    .proc.line(/other nodes wait for each other: .*\S+ waits for .*; told \S+ that d[12] runs on/, 1000);
+    .proc.line(/who waits for whom: .*\S+ waits for .*; told \S+ that d[12] runs on/, 1000);
 }
 
 async function lateStandby(play: Play): Promise<void> {
@@ -193,7 +193,7 @@ async function lateStandby(play: Play): Promise<void> {
   play.start('bcd', 'd1');
   await play.booted('abc', NOT_FOR_EVER_MS);
   if (play.ours === 'abc') {
-    const said = /other nodes wait for each other: .*def@\S+ waits until another node starts an application/;
+    const said = /who waits for whom: .*def@\S+ waits until another node starts an application/;
     await play.peer('abc').proc.line(said, NOT_FOR_EVER_MS);
   }
   await play.load('abc', 'd1');

@@ -94,7 +94,7 @@ export async function openCircles(
     for (const node of [...nodes, at]) self.send(tuple(DIST_AC, to), appStarted(node, app, undefined));
     said.push(`told ${to.name} that ${app.name} belongs to ${at.name}`);
   }
-  self.system.log('warning', `dist_ac: other nodes wait for each other: ${said.join('; ')}`);
+  self.system.log('warning', `dist_ac: who waits for whom: ${said.join('; ')}`);
   return blocked;
 }
 

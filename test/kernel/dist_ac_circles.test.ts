@@ -44,7 +44,7 @@ async function play(
   });
   await settle();
   cluster[Symbol.dispose]();
-  const logs = a.logs.filter((line) => line.includes('wait for each other')).join('\n');
+  const logs = a.logs.filter((line) => line.includes('who waits for whom')).join('\n');
   return { logs, b, c, fetched };
 }
 
