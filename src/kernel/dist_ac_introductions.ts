@@ -21,8 +21,9 @@ const SYNC_DACS = atom('sync_dacs');
 const LOCK_WITHIN_MS = 15_000;
 /** After so long without all answers the lock is given back: somebody may need it to answer. */
 const UNLOCK_MS = 5000;
-/** After so long without all answers, and again each time, we look who waits for whom. */
+/** After so long without all answers we look who waits for whom; then again with growing pauses. */
 const UNANSWERED_MS = 5000;
+const LONGEST_PAUSE_MS = 60_000;
 /** After so long without all answers we go on; who answers later is known from then on. */
 const GIVE_UP_MS = 30_000;
 /** A node that comes back is introduced after this time: if it has booted, it does so itself. */
@@ -57,6 +58,7 @@ export class Introductions {
   readonly #lost = new Map<Atom, number>();
   /** Introductions that came before we hold the lock. */
   readonly #early: PeerMessage[] = [];
+  #pauseMs = UNANSWERED_MS / 2;
   #phase: 'locking' | 'introducing' | 'synced' = 'locking';
   #locker: Pid | undefined;
   /** Whether lost nodes will be dialled again. */
@@ -173,11 +175,16 @@ export class Introductions {
   #unanswered(self: Process): void {
     const state = this.#host.state();
     if (state.awaiting.size === 0) return;
-    this.#events.postAfter(self, UNANSWERED_MS, { type: 'unanswered' });
+    this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
+    this.#events.postAfter(self, this.#pauseMs, { type: 'unanswered' });
     const { openCircles } = this.#options;
     if (openCircles === undefined) return;
+    const there = self.system.nodes();
+    const nodes = new Set(
+      [...configuredNodes(state), ...state.awaiting].filter((node) => there.includes(node)),
+    );
     self.spawn(async (asker) => {
-      const blocked = await openCircles(asker, asker.system.nodes(), places(state));
+      const blocked = await openCircles(asker, [...nodes], places(state));
       this.#events.post(self, { type: 'blocked', blocked });
     });
   }
