@@ -1,5 +1,5 @@
 // How long a caller waits, and what makes it stop: the options that every call takes.
-import { defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
+import { setMaxListeners } from 'node:events';
 import type { Process } from '../erts/process.js';
 import { atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
@@ -29,7 +29,7 @@ export function timeoutOf(limits: Limits | undefined, otherwise?: number): numbe
  * calls: Node.js must not take that for a leak.
  */
 export function onAbort(signal: AbortSignal, act: () => void): () => void {
-  if (getMaxListeners(signal) === defaultMaxListeners) setMaxListeners(0, signal);
+  setMaxListeners(0, signal);
   signal.addEventListener('abort', act, { once: true });
   return () => signal.removeEventListener('abort', act);
 }
