@@ -28,7 +28,7 @@ export class SuitePeer implements AsyncDisposable {
     const node = await startNode({
       name: nodeName(role),
       cookie: cluster.cookie,
-      epmd: { port: cluster.epmdPort },
+      epmd: { port: cluster.epmdPort, start: false },
       listen: { host: HOST },
       log: (level, text) => void lines.push(`${level} ${text}`),
       ...options,

@@ -252,7 +252,8 @@ for (const name of names) {
   const started = await startNode({
     ...node,
     name,
-    epmd: { port: Number(process.env['ERL_EPMD_PORT']) },
+    // one that we started would outlive a test that fails at its start
+    epmd: { port: Number(process.env['ERL_EPMD_PORT']), start: false },
     listen: { host },
     log: (level, text, fields) => {
       for (const line of `${text} ${String(fields?.['error'] ?? '')}`.trimEnd().split('\n')) {
