@@ -10,16 +10,29 @@ export async function findApplication(
   paths: readonly string[],
   cwd: string,
 ): Promise<Application> {
-  for (const path of paths) {
-    const file = moduleFile(resolve(cwd, path), name);
-    if (file !== undefined) return await loadModule(name, file);
-  }
-  if (name === 'distro') return (await import('../distro/application.js')).default;
+  const found = await lookForApplication(name, paths, cwd);
+  if (found !== undefined) return found;
   const looked =
     paths.length === 0
       ? 'no -pa DIR is given'
       : `-pa ${paths.join(' ')} has no ${name}.js, .mjs, .cjs or package`;
   throw new ConfigError('bad_option', `there is no application ${name}`, { key: 'app', hint: looked });
+}
+
+/** The application of that name, or undefined if no folder has it. Throws `ConfigError` for a module that is none. */
+export async function lookForApplication(
+  name: string,
+  paths: readonly string[],
+  cwd: string,
+): Promise<Application | undefined> {
+  // a name that another node may have sent leads nowhere else
+  if (!/^[\w@-]+$/.test(name)) return undefined;
+  for (const path of paths) {
+    const file = moduleFile(resolve(cwd, path), name);
+    if (file !== undefined) return await loadModule(name, file);
+  }
+  if (name === 'distro') return (await import('../distro/application.js')).default;
+  return undefined;
 }
 
 /** `DIR/NAME.js` and its kin, the package `DIR/NAME`, or the package `DIR` of that name. */

@@ -2,7 +2,7 @@
 import { type Application, type Log, type LogLevel, type Node, startNode } from '../index.js';
 import { createLog } from '../kernel/logger.js';
 import { fatalLine, StartFailed } from './final_line.js';
-import { findApplication } from './find_application.js';
+import { findApplication, lookForApplication } from './find_application.js';
 import type { RunFlags } from './flags.js';
 import { configOf, nodeOptions, surroundings } from './node_options.js';
 
@@ -26,6 +26,7 @@ export async function runNode(flags: RunFlags): Promise<number> {
   });
   const stopped = untilStopped(node, stopping);
   if (flags.join.length > 0) node.join({ seeds: flags.join });
+  node.application.findWith((name) => lookForApplication(name, flags.paths, where.cwd));
   startAll(node, applications).catch((error: StartFailed) => {
     if (stopAsked) return;
     failed = error;

@@ -85,6 +85,16 @@ export class ApplicationController implements GenServer<null> {
     this.#loading.add(application);
   }
 
+  /** Whether that application can be loaded, or is. */
+  knows(app: Atom): boolean {
+    return this.#loading.known(app) !== undefined || this.tables.loaded.has(app);
+  }
+
+  /** The applications that one which can be loaded includes. */
+  includedIn(app: Atom): Atom[] {
+    return (this.#loading.known(app)?.spec.includedApplications ?? []).map((name) => atom(name));
+  }
+
   /** From now on dist_ac decides about that application. */
   takeControl(app: Atom, controller: Process): void {
     const { control } = this.#state;

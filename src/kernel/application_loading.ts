@@ -30,13 +30,18 @@ export class Loading {
     this.#known.set(atom(application.spec.name), application);
   }
 
+  /** An application that can be loaded by name. */
+  known(app: Atom): Application | undefined {
+    return this.#known.get(app);
+  }
+
   /** Loads by name or by specification; if dist_ac controls it, the caller waits for its answer. */
   load(application: Term, from: From): void {
     const answer = (result: Term): void => reply(this.#state.self, from, result);
     const app = nameOf(application);
     if (app === undefined) {
       answer(tuple(ERROR, tuple(atom('bad_application'), application)));
-    } else if (this.#state.tables.loaded.has(app)) answer(tuple(ERROR, tuple(ALREADY_LOADED, app)));
+    } else if (this.#state.tables.loaded.has(app)) answer(tuple(ERROR, tuple(ALREADY_LOADED, application)));
     else {
       const made = this.#make(application);
       const reason = 'error' in made ? made.error : this.#insertWithIncluded(made.ok);

@@ -5,14 +5,16 @@ import { BadArg, ErlangError } from '../errors.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { call } from '../stdlib/gen.js';
-import { type Atom, atom } from '../terms/atom.js';
-import { text } from '../terms/binary.js';
+import { Atom, atom } from '../terms/atom.js';
+import { charlist, text } from '../terms/binary.js';
 import { format } from '../terms/format.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import type { Application, RestartType } from './application.js';
 import { APPLICATION_CONTROLLER, type ApplicationController } from './application_controller.js';
 import type { CodeServer } from './code.js';
+import { validateDistributed } from './config_merge.js';
+import { DIST_AC } from './dist_ac.js';
 import {
   type LockClient,
   loadDistributed,
@@ -23,6 +25,7 @@ import {
 const OK = atom('ok');
 const ERROR = atom('error');
 const DEFAULT = atom('default');
+const BAD_APPLICATION = atom('bad_application');
 const ALREADY_LOADED = atom('already_loaded');
 const ALREADY_STARTED = atom('already_started');
 const DISTRIBUTED_APPLICATION = atom('distributed_application');
@@ -35,6 +38,8 @@ const RESTART_TYPES: readonly Term[] = [atom('permanent'), atom('transient'), TE
 export class ApplicationModule {
   readonly controller: ApplicationController;
   readonly #locks: LockClient;
+  /** Adds the application of that name, if there is one. */
+  find: ((app: Atom) => Promise<void>) | undefined;
 
   constructor(controller: ApplicationController, locks: LockClient) {
     this.controller = controller;
@@ -47,12 +52,25 @@ export class ApplicationModule {
 
   /** `load/1,2`: an application's name or its term; `nodes` as an entry of `distributed`. */
   async load(self: Process, application: Term, nodes: Term = DEFAULT): Promise<Term> {
+    try {
+      if (application instanceof Atom) await this.#look(application);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      return tuple(ERROR, tuple(BAD_APPLICATION, application, charlist(text)));
+    }
     const loaded = await this.#ask(self, tuple(atom('load_application'), application));
     if (loaded !== OK || nodes === DEFAULT) return loaded;
     const app = application instanceof Tuple ? (application.elements[1] as Atom) : (application as Atom);
     const told = await loadDistributed(self, app, nodes);
     if (told !== OK) await this.unload(self, app);
     return told;
+  }
+
+  /** Adds what is not known yet: the application and those that it includes. */
+  async #look(app: Atom): Promise<void> {
+    if (this.find === undefined || this.controller.knows(app)) return;
+    await this.find(app);
+    for (const name of this.controller.includedIn(app)) await this.#look(name);
   }
 
   unload(self: Process, app: Term): Promise<Term> {
@@ -131,6 +149,24 @@ export class ApplicationModule {
     return this.#ask(self, tuple(atom('set_env'), app, key, value));
   }
 
+  async changeConfig(
+    self: Process,
+    parameters: Readonly<Record<string, Readonly<Record<string, Term>>>>,
+  ): Promise<Term> {
+    const { tables } = this.controller;
+    const lists = parameters['kernel']?.['distributed'];
+    if (lists !== undefined) validateDistributed(lists);
+    const before = [...tables.env.keys()].map((app) => tuple(app, tables.getAllEnv(app)));
+    for (const [app, values] of Object.entries(parameters)) {
+      for (const [key, value] of Object.entries(values)) await this.setEnv(self, atom(app), atom(key), value);
+    }
+    if (lists !== undefined && self.system.whereis(DIST_AC) !== undefined) {
+      const changed = await call(self, DIST_AC, tuple(atom('distribution_changed'), lists));
+      if (changed !== OK) return changed;
+    }
+    return this.#ask(self, tuple(atom('config_change'), before));
+  }
+
   unsetEnv(self: Process, app: Atom, key: Atom): Promise<Term> {
     return this.#ask(self, tuple(atom('unset_env'), app, key));
   }
@@ -173,6 +209,17 @@ export class Applications {
       }
       this.#code.define(module, fun, Number(arity), body);
     }
+  }
+
+  /**
+   * Says how an application that nobody has added is found by its name, as one of the code path in OTP: asked when it
+   * is loaded, started, or needed by another one; undefined where there is none.
+   */
+  findWith(find: (name: string) => Promise<Application | undefined>): void {
+    this.#module.find = async (app) => {
+      const found = await find(app.name);
+      if (found !== undefined) this.add(found);
+    };
   }
 
   /**
@@ -237,6 +284,15 @@ export class Applications {
 
   async setEnv(app: string, key: string, value: Term): Promise<void> {
     await this.#do(`set ${key}`, (self) => this.#module.setEnv(self, atom(app), atom(key), value));
+  }
+
+  /**
+   * Sets parameters, of any number of applications, and tells those that run here what changed for them
+   * (`configChange`; OTP: `application_controller:config_change/1`). A changed `distributed` of `kernel` is used from
+   * the next decision on; nothing moves for it.
+   */
+  async changeConfig(parameters: Readonly<Record<string, Readonly<Record<string, Term>>>>): Promise<void> {
+    await this.#do('change the configuration', (self) => this.#module.changeConfig(self, parameters));
   }
 
   #name(application: string | Application): Atom {
