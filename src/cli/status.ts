@@ -15,8 +15,9 @@ import { configOf, nodeName, nodeOptions, surroundings } from './node_options.js
 
 export const STATUS_USAGE = `usage: otpnode status --name NODE@HOST [--cookie C] [--json]
 
-Connects to a running node as a hidden one and prints what its application_controller and dist_ac know: which
-applications run where, who is known to whom, what is waited for.
+Connects to a running node, BEAM or otpnode, as a hidden one and prints what its application_controller, dist_ac and
+global know: which applications run where and who stands by, in which order; which restart times are running; who is
+known to whom; what is waited for; who holds which lock.
 `;
 
 export interface StatusOutput {
@@ -29,12 +30,16 @@ export interface Status {
   readonly node: string;
   readonly connected: readonly string[];
   readonly applications: readonly ApplicationStatus[];
-  /** Undefined: no dist_ac runs there. */
+  /** Undefined: no dist_ac runs there, or it does not answer: it waits for another node. */
   readonly distributed: readonly DistributedStatus[] | undefined;
-  /** Nodes that this one was introduced to. */
+  /** Nodes that this one was introduced to, itself included. */
   readonly known: readonly string[];
-  /** Requests and timers of dist_ac that are not done, as Erlang terms. */
+  /** Restart times that are running: when one is over, the application is started on the next node. */
+  readonly timers: readonly TimerStatus[];
+  /** Requests that dist_ac has not answered, as Erlang terms. */
   readonly pending: readonly string[];
+  /** Locks of `global` that are set on this node. */
+  readonly locks: readonly LockStatus[] | undefined;
 }
 
 interface ApplicationStatus {
@@ -49,8 +54,25 @@ interface DistributedStatus {
   /** What dist_ac thinks: `local`, `{distributed,Node}`, `{failover,Node}`, `undefined`… */
   readonly state: string;
   readonly restartMs: string;
-  readonly nodes: string;
+  /** The node list: one rank after the other, those of a tuple together. */
+  readonly ranks: readonly (readonly string[])[];
   readonly permitted: readonly string[];
+  /** Who may take its place, in the order of the ranks: introduced, permitted, and not where it runs. */
+  readonly standbys: readonly string[];
+}
+
+interface TimerStatus {
+  readonly application: string;
+  /** The node that died. */
+  readonly since: string;
+  readonly restartMs: string;
+}
+
+interface LockStatus {
+  readonly resource: string;
+  readonly requester: string;
+  /** Pids. */
+  readonly holders: readonly string[];
 }
 
 const TIMEOUT = { timeoutMs: 5000 };
@@ -91,12 +113,32 @@ async function ask(asker: Node, name: string): Promise<Status> {
   const node = atom(name);
   const apply = (module: string, fun: string): Promise<Term | undefined> =>
     asker.client.apply(node, atom(module), atom(fun), [], TIMEOUT).catch(() => undefined);
-  const [nodes, info, distAc] = await Promise.all([
+  const table = asker.client.apply(node, atom('ets'), atom('tab2list'), [atom('global_locks')], TIMEOUT);
+  const [nodes, info, locks, distAc] = await Promise.all([
     apply('erlang', 'nodes'),
     apply('application', 'info'),
+    table.catch(() => undefined),
     asker.client.call(new Tuple([atom('dist_ac'), node]), atom('info'), TIMEOUT).catch(() => undefined),
   ]);
-  return { node: name, connected: names(nodes), applications: applications(info), ...distributed(distAc) };
+  return {
+    node: name,
+    connected: names(nodes),
+    applications: applications(info),
+    ...distributed(distAc, name),
+    locks: locks === undefined ? undefined : locksIn(locks),
+  };
+}
+
+/** `[{ResourceId, Requester, [{Pid, Monitor}]}]` */
+function locksIn(table: Term): LockStatus[] {
+  return list(table).flatMap((lock) => {
+    if (!(lock instanceof Tuple) || lock.elements.length !== 3) return [];
+    const [resource, requester, holders] = lock.elements as readonly [Term, Term, Term];
+    const pids = list(holders).map((each) =>
+      format(each instanceof Tuple ? (each.elements[0] as Term) : each),
+    );
+    return { resource: format(resource, 200), requester: format(requester, 200), holders: pids };
+  });
 }
 
 function list(term: Term | undefined): readonly Term[] {
@@ -136,21 +178,47 @@ function place(running: Term): string {
 }
 
 /** `{state, Appls, TmpLocals, RemoteStarted, Known, Started, TmpWeights, DistLoaded, TReqs, SReqs, PReqs}`. */
-function distributed(state: Term | undefined): Pick<Status, 'distributed' | 'known' | 'pending'> {
-  if (!isTagged(state, atom('state'), 11)) return { distributed: undefined, known: [], pending: [] };
-  const [, appls, , , known, , , , ...requests] = state.elements;
-  const found = list(appls).flatMap((appl) => {
-    if (!isTagged(appl, atom('appl'), 6)) return [];
-    const [, name, id, time, nodes, run] = appl.elements as readonly Term[];
-    const permitted = [...pairs(run)].flatMap(([node, allowed]) => (allowed === true ? node : []));
-    const entry = { name: String(name), state: format(id as Term), restartMs: String(time) };
-    return [{ ...entry, nodes: format(nodes as Term), permitted }];
-  });
+function distributed(
+  state: Term | undefined,
+  node: string,
+): Pick<Status, 'distributed' | 'known' | 'timers' | 'pending'> {
+  if (!isTagged(state, atom('state'), 11))
+    return { distributed: undefined, known: [], timers: [], pending: [] };
+  const [, appls, , , introduced, , , , ...requests] = state.elements;
+  const known = names(introduced);
+  const records = list(appls).filter((appl): appl is Tuple => isTagged(appl, atom('appl'), 6));
   return {
-    distributed: found,
-    known: names(known),
+    distributed: records.map((appl) => distributedStatus(appl, known, node)),
+    known,
+    timers: records.flatMap(timer),
     pending: requests.flatMap(list).map((each) => format(each, 200)),
   };
+}
+
+/** `{appl, Name, Id, RestartTime, Nodes, [{Node, Permitted}]}` */
+function distributedStatus({ elements }: Tuple, known: readonly string[], node: string): DistributedStatus {
+  const [, name, id, time, nodes, run] = elements as readonly [Term, Term, Term, Term, Term, Term];
+  const ranks = list(nodes).map((rank) =>
+    rank instanceof Tuple ? rank.elements.map(String) : [String(rank)],
+  );
+  const permitted = [...pairs(run)].flatMap(([each, allowed]) => (allowed === true ? each : []));
+  const at = isTagged(id, atom('distributed'), 2) ? String(id.elements[1]) : node;
+  const standbys = ranks.flat().filter((each) => permitted.includes(each) && known.includes(each));
+  return {
+    name: String(name),
+    state: format(id),
+    restartMs: String(time),
+    ranks,
+    permitted,
+    standbys: standbys.filter((each) => each !== at),
+  };
+}
+
+/** A node died that ran it, and its restart time is not over. */
+function timer({ elements }: Tuple): TimerStatus[] {
+  const [, name, id, time] = elements as readonly [Term, Term, Term, Term];
+  if (!isTagged(id, atom('failover'), 2)) return [];
+  return [{ application: String(name), since: String(id.elements[1]), restartMs: String(time) }];
 }
 
 function asText(status: Status): string {
@@ -160,11 +228,21 @@ function asText(status: Status): string {
   }
   if (status.distributed === undefined) lines.push('  dist_ac       does not answer, or is not there');
   else lines.push(`  dist_ac       knows ${status.known.join(', ') || 'nobody'}`);
-  for (const { name, state, restartMs, nodes, permitted } of status.distributed ?? []) {
+  for (const { name, state, restartMs, ranks, permitted, standbys } of status.distributed ?? []) {
+    const nodes = ranks.map((rank) => rank.join(' or ')).join(', then ');
+    lines.push(`    ${name}: ${state}; ${nodes}; restart after ${restartMs} ms`);
     lines.push(
-      `    ${name}: ${state}; restart after ${restartMs} ms; ${nodes}; permitted on ${permitted.join(', ')}`,
+      `      permitted on ${permitted.join(', ') || 'no node'}; standbys ${standbys.join(', ') || 'none'}`,
     );
   }
+  for (const { application, since, restartMs } of status.timers) {
+    lines.push(`    timer: ${application} is started ${restartMs} ms after the death of ${since}`);
+  }
   for (const waiting of status.pending) lines.push(`    waiting: ${waiting}`);
+  if (status.locks === undefined) lines.push('  locks         no answer');
+  for (const { resource, requester, holders } of status.locks ?? []) {
+    lines.push(`  lock          ${resource} for ${requester}, held by ${holders.join(', ')}`);
+  }
+  if (status.locks?.length === 0) lines.push('  locks         none');
   return `${lines.join('\n')}\n`;
 }

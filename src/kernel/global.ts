@@ -3,7 +3,7 @@
 // Every node keeps the whole table of names: looking one up asks nobody. A change asks all nodes, under a lock.
 // The process `global_name_server` keeps the tables (global_name_server.ts) and synchronises them with those of
 // nodes that come (global_sessions.ts); the functions here are what users call.
-import { BadArg, Exit } from '../errors.js';
+import { BadArg, ErlangError, Exit } from '../errors.js';
 import type { NameService } from '../erts/name_service.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
@@ -381,6 +381,10 @@ export class Global implements NameService {
       ([name]) => this.whereisName(name as Term) ?? atom('undefined'),
     );
     code.define(CODE_MODULE, 'registered_names', 0, () => this.registeredNames());
+    code.define('ets', 'tab2list', 1, ([table]) => {
+      if (table === atom('global_locks')) return this.#server.locks.toTable();
+      throw new ErlangError(BADARG, [], 'the only table here is global_locks');
+    });
   }
 }
 

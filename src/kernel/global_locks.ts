@@ -122,6 +122,17 @@ export class LockTable {
     return this.#locks.get(keyOf(resource))?.holders.has(pid.key) === true;
   }
 
+  /** As `ets:tab2list(global_locks)` shows it in OTP: `{ResourceId, Requester, [{Pid, Monitor}]}`. */
+  toTable(): Tuple[] {
+    return [...this.#locks.values()].map(({ resource, requester, holders }) =>
+      tuple(
+        resource,
+        requester,
+        [...holders.values()].map(({ pid, ref }) => tuple(pid, ref)),
+      ),
+    );
+  }
+
   /** All locks as `{ResourceId, Requester, [Pid]}`, for `info` and the operator. */
   toTerms(): Tuple[] {
     return [...this.#locks.values()].map((lock) =>
