@@ -12,17 +12,30 @@ export interface Outcome {
   readonly failure: string | undefined;
 }
 
-/** Plays them, `jobs` clusters at a time, and tells each one's outcome as soon as it is known. */
+/**
+ * Plays them, `jobs` clusters at a time, of those that mostly wait twice as many, and tells each one's outcome as soon as it
+ * is known.
+ */
 export async function playAll(
   tests: readonly Test[],
   jobs: number,
   tell: (outcome: Outcome) => void,
 ): Promise<void> {
   const queue = together(tests);
-  const worker = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await playTogether(next, tell);
-  };
-  await Promise.all(Array.from({ length: jobs }, worker));
+  const share = ([test]: readonly Test[]): number => (test?.options.waits === true ? 1 : 2);
+  const playing = new Set<Promise<void>>();
+  let free = 2 * jobs;
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const taken = share(next);
+    while (free < taken) await Promise.race(playing);
+    free -= taken;
+    const play: Promise<void> = playTogether(next, tell).finally(() => {
+      free += taken;
+      playing.delete(play);
+    });
+    playing.add(play);
+  }
+  await Promise.all(playing);
 }
 
 /** Tests that share a cluster, in one list each; any other alone. */

@@ -54,7 +54,7 @@ export async function releaseOnPath(): Promise<Release | undefined> {
   return { otp, elixir, bin, line: `otp ${otp}: from PATH (Elixir ${elixir})` };
 }
 
-/** Which Elixir code a node runs: the tutorial's, with a takeover-capable server, or with start phases. */
+/** Which Elixir code a node runs: the tutorial's, with a takeover-capable server, or that with start phases. */
 export type Variant = 'tutorial' | 'tk' | 'phases';
 
 const LIB = join(ROOT, 'interop', 'distro', 'lib');
@@ -62,7 +62,7 @@ const VARIANTS = join(ROOT, 'interop', 'variants');
 const SOURCES: Record<Variant, readonly string[]> = {
   tutorial: [join(LIB, 'distro.ex'), join(LIB, 'distro', 'distro_cal.ex')],
   tk: [join(LIB, 'distro.ex'), join(VARIANTS, 'tk', 'distro_cal.ex')],
-  phases: [join(VARIANTS, 'phases', 'distro.ex'), join(LIB, 'distro', 'distro_cal.ex')],
+  phases: [join(VARIANTS, 'phases', 'distro.ex'), join(VARIANTS, 'tk', 'distro_cal.ex')],
 };
 
 const compiled = new Map<string, Promise<string>>();

@@ -1,8 +1,11 @@
-// Plays the interop tests: `npm run test:interop` (OTP 25), `npm run test:matrix` (every release, mixed clusters).
+// Plays the interop tests: `npm run test:interop` (OTP 25, and one pass over the scenarios with 27 and 29),
+// `npm run test:matrix` (every release in full, mixed clusters).
 //
-//   node build/interop/run.js [--matrix] [--otp NN] [--only TEXT] [--jobs N] [--cycles N] [--minutes N] [--brokers] [--windows]
+//   node build/interop/run.js [--matrix] [--otp NN] [--only TEXT] [--jobs N] [--product] [--cycles N] [--minutes N]
+//                             [--brokers] [--windows]
 //
-// Every module of interop/ and interop/scenarios/ that exports `run(suite)` names its tests there. One line for
+// Every module of interop/ and interop/scenarios/ that exports `run(suite)` names its tests there, one that exports
+// `pass(suite)` those of a release that is played in short. `--product`: every mix of roles, as in the matrix. One line for
 // each test with its time; what the processes of a failed one said follows. Tests are never skipped: without an
 // Erlang/OTP to test against the run fails and says what is missing.
 //
@@ -27,7 +30,8 @@ const { values: flags } = parseArgs({
     'write-table': { type: 'boolean', default: false },
     continue: { type: 'boolean', default: false },
     otp: { type: 'string', multiple: true },
-    only: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    product: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '2' },
     cycles: { type: 'string' },
     minutes: { type: 'string', default: '0' },
@@ -37,8 +41,13 @@ const { values: flags } = parseArgs({
 });
 
 interface InteropModule {
+  readonly name: string;
   readonly run?: (suite: Suite) => void | Promise<void>;
+  readonly pass?: (suite: Suite) => void | Promise<void>;
 }
+
+/** The releases that a run without a wish passes over in short. */
+const IN_SHORT: readonly string[] = ['27', '29'];
 
 /** With other words than these a run of the matrix is not a whole one, whose table the README shows. */
 const WHOLE = ['--matrix', '--write-table', '--continue', '--jobs'];
@@ -51,26 +60,45 @@ async function main(): Promise<number> {
   const wishes = { minutes: Number(flags.minutes), brokers: flags.brokers, windows: flags.windows };
   const suites: Suite[] = [];
   const cycles = flags.cycles === undefined ? undefined : Number(flags.cycles);
-  for (const found of releases.values()) {
-    const whole = found.otp === '25' || releases.size === 1;
-    const suite = new Suite(found, releases, whole, turnstile, wishes, cycles);
-    for (const [name, run] of await modules()) {
-      suite.module = name;
-      await run(suite);
+  const all = await modules();
+  const named = async (suite: Suite, which: 'run' | 'pass'): Promise<void> => {
+    for (const module of all) {
+      suite.module = module.name;
+      await module[which]?.(suite);
     }
     suites.push(suite);
+  };
+  for (const found of releases.values()) {
+    const extent = {
+      whole: found.otp === '25' || releases.size === 1,
+      product: flags.matrix || flags.product,
+    };
+    await named(new Suite(found, releases, extent, turnstile, wishes, cycles), 'run');
+  }
+  const missing: string[] = [];
+  for (const otp of flags.matrix || flags.otp !== undefined ? [] : IN_SHORT) {
+    const found = await release(otp).catch((error: Error) => {
+      missing.push(`not played: OTP ${otp}: ${error.message}`);
+    });
+    if (found === undefined) continue;
+    console.log(`${found.line}, in short`);
+    const extent = { whole: false, product: false, beside: suites[0] as Suite };
+    await named(new Suite(found, new Map([[otp, found]]), extent, turnstile, wishes), 'pass');
   }
   const only = flags.only;
   const tests = suites
     .flatMap((suite) => suite.tests)
-    .filter((test) => only === undefined || test.name.includes(only));
+    .filter((test) => only === undefined || only.some((text) => test.name.includes(text)));
   const passed = await play(suites, tests);
   const failed = tests.length - passed.size;
   const isTableRight = flags.matrix ? tabled(suites, tests, passed) : true;
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
   console.log(`interop: ${tests.length} tests in ${seconds} s`);
+  for (const line of missing) console.log(line);
   console.log(`${tests.length - failed} passed, ${failed} failed`);
-  return failed === 0 && tests.length > 0 && isTableRight ? 0 : 1;
+  // where there is no way to get them the short passes are left out, and that is said; not so in CI
+  const lacking = missing.length > 0 && process.env['CI'] !== undefined;
+  return failed === 0 && tests.length > 0 && isTableRight && !lacking ? 0 : 1;
 }
 
 /** Plays the tests that are to be played, and tells what takes longest; all that have passed. */
@@ -134,8 +162,8 @@ async function findReleases(): Promise<Map<string, Release>> {
   return found;
 }
 
-/** The `run` of every interop module beside this one, with the module's name. */
-async function modules(): Promise<(readonly [string, NonNullable<InteropModule['run']>])[]> {
+/** Every interop module beside this one, with its name. */
+async function modules(): Promise<InteropModule[]> {
   const folders = [import.meta.dirname, join(import.meta.dirname, 'scenarios')];
   const files = folders.flatMap((folder) =>
     readdirSync(folder)
@@ -143,13 +171,16 @@ async function modules(): Promise<(readonly [string, NonNullable<InteropModule['
       .sort()
       .map((file) => join(folder, file)),
   );
-  const loaded = await Promise.all(
+  return await Promise.all(
     files.map(async (file) => {
-      const { run }: InteropModule = await import(pathToFileURL(file).href);
-      return run === undefined ? [] : ([[basename(file, '.js'), run]] as const);
+      const { run, pass }: Omit<InteropModule, 'name'> = await import(pathToFileURL(file).href);
+      return {
+        name: basename(file, '.js'),
+        ...(run === undefined ? {} : { run }),
+        ...(pass === undefined ? {} : { pass }),
+      };
     }),
   );
-  return loaded.flat();
 }
 
 process.exitCode = await main().catch((error: unknown) => {

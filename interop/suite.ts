@@ -11,6 +11,18 @@ export interface TestOptions {
   readonly timeoutMs?: number;
   /** The releases in a cluster of several: counted for them, not for the release under test. */
   readonly mixed?: readonly string[];
+  /** It mostly waits: two such tests are played where one of another kind is. */
+  readonly waits?: boolean;
+}
+
+/** In how much detail a release is played. */
+export interface Extent {
+  /** True when this release is played in full, false for the short pass over it. */
+  readonly whole: boolean;
+  /** True when every mix of every scenario is played, not one of several that are alike. */
+  readonly product: boolean;
+  /** The suite beside which this one is played in short, and whose plays on BEAM alone are the yardstick of both. */
+  readonly beside?: Suite;
 }
 
 export type TestBody = (cluster: Cluster, suite: Suite) => Promise<void>;
@@ -48,8 +60,7 @@ export class Suite {
   readonly release: Release;
   /** The releases that are there, for clusters of several. */
   readonly releases: ReadonlyMap<string, Release>;
-  /** True when this release is played in full, false for the short pass over it. */
-  readonly whole: boolean;
+  readonly extent: Extent;
   readonly tests: Test[] = [];
   /** The module whose `run` is naming its tests. */
   module = '';
@@ -63,14 +74,14 @@ export class Suite {
   constructor(
     release: Release,
     releases: ReadonlyMap<string, Release>,
-    whole: boolean,
+    extent: Extent,
     turnstile: Turnstile,
     wishes: Wishes,
     cycles?: number,
   ) {
     this.release = release;
     this.releases = releases;
-    this.whole = whole;
+    this.extent = extent;
     this.#turnstile = turnstile;
     this.wishes = wishes;
     this.cycles = cycles;

@@ -20,7 +20,7 @@ const ROWS = TEXT.split('\n')
   );
 
 const statements = ROWS.filter(([no]) => /^\d+$/.test(no ?? ''));
-const scenarios = ROWS.filter(([first]) => /^`\w+\.ts`: /.test(first ?? ''));
+const scenarios = ROWS.filter(([first]) => /^`[\w/]+\.ts`: /.test(first ?? ''));
 
 /** The numbers of statements in the names of a file's tests. */
 function numbersIn(file: string): Set<number> {
@@ -69,7 +69,7 @@ test('every test that bears the number of a statement is named by it', () => {
 
 test('the scenarios with BEAM nodes exist, and so do the statements in play there', () => {
   assert.ok(scenarios.length > 0);
-  for (const [scenario = '', , inPlay = ''] of scenarios) {
+  for (const [scenario = '', inPlay = ''] of scenarios) {
     assertNamed(scenario);
     const numbers = (inPlay.match(/\d+/g) ?? []).map(Number);
     assert.ok(
@@ -77,6 +77,15 @@ test('the scenarios with BEAM nodes exist, and so do the statements in play ther
       `${scenario}: ${inPlay}`,
     );
   }
+});
+
+test('the statements about peers that no BEAM node is in play for are those that the page says', () => {
+  const inPlay = scenarios.flatMap(([, cell = '']) => (cell.match(/\d+/g) ?? []).map(Number));
+  const missing = Array.from({ length: STATEMENTS - 10 }, (_, i) => i + 11).filter(
+    (no) => !inPlay.includes(no),
+  );
+  const [, said = ''] = /these are not in play there[^:]*:\n([\d, \n]+)\./.exec(TEXT) ?? [];
+  assert.deepEqual(said.split(/,\s*/).map(Number), missing);
 });
 
 test('every file of tests that the page mentions exists', () => {

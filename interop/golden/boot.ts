@@ -1,0 +1,114 @@
+// Scenarios of the boot: who is waited for, and what becomes of those that wait.
+import { type Config, ROLES, type Role } from '../cluster.js';
+import { until } from '../processes.js';
+import { check } from '../suite.js';
+import type { Scenario } from './play.js';
+
+const others = (role: Role): Role[] => ROLES.filter((other) => other !== role);
+
+export const BOOT: readonly Scenario[] = [
+  {
+    name: 'a mandatory node is absent: all that wait end with exit code 1',
+    play: async (play) => {
+      const config: Config = { syncTimeoutMs: 1500 };
+      await play.begin('abc', { config });
+      await play.begin('bcd', { config });
+      for (const role of ['abc', 'bcd'] as const) {
+        const { proc } = play.peer(role);
+        await play.ends(role, 1);
+        check((proc.ended?.at ?? 0) - proc.startedAt >= 1500, `${role} did not wait`);
+        const line = proc.lines.find(({ text }) => text.includes('mandatory_nodes_down'))?.text ?? '';
+        check(line.includes('def@127.0.0.1'), `${role} does not say which node was missing`);
+      }
+    },
+  },
+  {
+    name: 'an optional node is absent: the whole timeout is waited; the late one is standby at once',
+    play: async (play) => {
+      const config = (role: Role): Config =>
+        play.config({ mandatory: [], optional: others(role), syncTimeoutMs: 2500 });
+      const from = Date.now();
+      await play.start('abc', { config: config('abc') });
+      await play.start('bcd', { config: config('bcd') });
+      const line = await play.peer('abc').startLine(15_000);
+      play.took('abc waits', line.at - from, 2500);
+      await play.runs('without def', 'abc');
+      await play.start('def', { config: config('def') });
+      await play.runs('def is late', 'abc');
+    },
+  },
+  {
+    name: 'an optional abc is late: bcd runs it, then abc takes over',
+    play: async (play) => {
+      const config = play.config({ mandatory: [], optional: ROLES, syncTimeoutMs: 2000 });
+      await play.start('bcd', { config });
+      await play.start('def', { config });
+      await play.runs('without abc', 'bcd');
+      await play.start('abc', { config });
+      await play.runs('abc is late', 'abc');
+    },
+  },
+  {
+    name: 'no sync_nodes_timeout: the lists are ignored and nobody is waited for',
+    play: async (play) => {
+      for (const role of ['abc', 'def'] as const) {
+        const peer = await play.start(role, {
+          config: { syncTimeoutMs: undefined, distributed: `[{distro, ['${role}@127.0.0.1']}]` },
+        });
+        await play.runs(`${role} alone`, role);
+        await peer.kill();
+      }
+    },
+  },
+  {
+    name: 'abc is up without the application: the others wait for it; it dies: bcd starts it at once',
+    play: async (play) => {
+      for (const role of play.order.roles) await play.start(role, { app: role !== 'abc' });
+      for (const role of ['bcd', 'def'] as const) await play.starting(role);
+      await play.runs('nobody may', [], 'D1');
+      const killed = await play.kill('abc');
+      await play.answers('abc dies', killed, 0);
+      await play.runs('abc died', 'bcd');
+    },
+  },
+  {
+    name: 'abc is up without the application, then starts it: those that waited are standbys',
+    play: async (play) => {
+      for (const role of play.order.roles) await play.start(role, { app: role !== 'abc' });
+      for (const role of ['bcd', 'def'] as const) await play.starting(role);
+      await play.canLoad('abc');
+      await play.asks('abc', 'ensure_all_started', ':distro', '{:ok, [:distro]}');
+      await play.runs('abc starts it', 'abc');
+    },
+  },
+  {
+    name: 'back within the restart time: it starts normally, and nobody else does',
+    play: async (play) => {
+      const config: Config = { restartMs: 5000 };
+      await play.coldStart({ config });
+      const killed = await play.kill('abc');
+      await play.start('abc', { config });
+      const line = await play.peer('abc').startLine(10_000);
+      check(line.at - killed < 5000, `abc was back too late for this test: ${line.at - killed} ms`);
+      await play.runs('abc is back', 'abc');
+      await until('the restart time is over', 8000, () => Date.now() > killed + 5300);
+      await play.runs('the restart time is over', 'abc');
+    },
+  },
+];
+
+/** A trap of OTP: dist_ac introduces itself to those that are connected at the end of the boot, and never again. */
+export const PARTIAL: readonly Scenario[] = [
+  {
+    name: 'bcd comes back and waits for def alone: not introduced to abc it starts a second instance, which has to go',
+    play: async (play) => {
+      await play.coldStart({ variant: 'tutorial' });
+      await play.kill('bcd');
+      await play.start('bcd', { config: { mandatory: ['def'] }, variant: 'tutorial' });
+      const line = await play.peer('bcd').startLine(15_000);
+      check(/in :normal mode/.test(line.text), line.text);
+      // the name is taken: otpnode's command ends then, iex goes on without the application
+      await play.runs('bcd is back', 'abc', 'D3');
+    },
+  },
+];
