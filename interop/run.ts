@@ -88,7 +88,7 @@ async function main(): Promise<number> {
   const only = flags.only;
   const tests = suites
     .flatMap((suite) => suite.tests)
-    .filter((test) => only === undefined || only.some((text) => test.name.includes(text)));
+    .filter((test) => only === undefined || only.some((text) => label(test).includes(text)));
   const passed = await play(suites, tests);
   const failed = tests.length - passed.size;
   const isTableRight = flags.matrix ? tabled(suites, tests, passed) : true;

@@ -1,7 +1,7 @@
 // Scenarios of death and return: nodes that are killed, that freeze, that are stopped, and that come back.
 import { pause } from '../processes.js';
 import { check } from '../suite.js';
-import { RESTART_MS, type Scenario } from './play.js';
+import { ENDS_BY_ITSELF, RESTART_MS, type Scenario } from './play.js';
 
 export const DEATHS: readonly Scenario[] = [
   {
@@ -59,7 +59,7 @@ export const DEATHS: readonly Scenario[] = [
   {
     name: 'nodes are stopped gracefully: exit code 0, and the next one starts it a restart time later',
     play: async (play) => {
-      await play.coldStart();
+      await play.coldStart({ config: ENDS_BY_ITSELF });
       const asked = Date.now();
       play.peer('abc').proc.signal('SIGTERM');
       await play.ends('abc', 0);

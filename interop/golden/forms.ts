@@ -9,13 +9,16 @@ const ABC = "'abc@127.0.0.1'";
 const BCD = "'bcd@127.0.0.1'";
 const DEF = "'def@127.0.0.1'";
 
-/** Libraries in every form of an entry, beside distro. Only one has a tuple: two in one tuple are a trap of OTP. */
+/**
+ * Libraries in every form of an entry, beside distro. Only one has a tuple: two in one tuple are a trap of OTP. Its nodes run one
+ * application each when abc dies, and no other is started before a second is over: bcd has it, by its name.
+ */
 const FORMS: Readonly<Record<string, string>> = {
   at_once: `{at_once, [${ABC}, {${BCD}, ${DEF}}]}`,
   never: `{never, infinity, [${ABC}, ${BCD}, ${DEF}]}`,
-  backwards: `{backwards, 300, [${DEF}, ${BCD}, ${ABC}]}`,
+  backwards: `{backwards, 1000, [${DEF}, ${BCD}, ${ABC}]}`,
   later: `{later, 1500, [${ABC}, ${DEF}, ${BCD}]}`,
-  two: `{two, 300, [${ABC}, ${BCD}]}`,
+  two: `{two, 1000, [${ABC}, ${BCD}]}`,
 };
 
 export const FORMS_SCENARIOS: readonly Scenario[] = [

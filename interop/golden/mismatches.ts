@@ -1,5 +1,6 @@
 // Scenarios of configurations that do not agree, or say nothing sensible.
 import { ROLES, type Role } from '../cluster.js';
+import { until } from '../processes.js';
 import { check } from '../suite.js';
 import { type Play, RESTART_MS, type Scenario } from './play.js';
 
@@ -60,8 +61,14 @@ export const MISMATCHES: readonly Scenario[] = [
           config: role === 'def' ? { distributed: '[]', more: ['{start_dist_ac, false}'] } : {},
           variant: 'tutorial',
         });
-      // what other nodes can call of it, otpnode knows from its load on
-      if (play.ours('def')) await play.asks('def', 'load', ':distro', ':ok');
+      // what other nodes can call of it, otpnode knows from its load on, which its boot comes before
+      if (play.ours('def')) {
+        await until(
+          'def has loaded it',
+          15_000,
+          async () => (await play.application('def', 'load', ':distro')) === ':ok',
+        );
+      }
       await play.runs('abc and bcd', 'abc');
       await play.canLoad('def');
       const got = await play.application('def', 'ensure_all_started', ':distro');

@@ -1,6 +1,6 @@
 // Scenarios in which the application ends while its node stays up: stopped by hand, or crashed.
 import type { Role } from '../cluster.js';
-import { type Play, RESTART_MS, type Scenario } from './play.js';
+import { ENDS_BY_ITSELF, type Play, RESTART_MS, type Scenario } from './play.js';
 
 /** Sends a signal to the application's top supervisor. */
 async function endSupervisor(play: Play, role: Role, reason: 'killed' | 'normal'): Promise<void> {
@@ -31,7 +31,9 @@ export const STOPS: readonly Scenario[] = [
       await play.runs('started on bcd', 'abc');
       // a standby's start waits for abc's
       await play.asks('abc', 'stop', ':distro', ':ok');
+      await play.runs('stopped on abc again', []);
       await play.asks('bcd', 'stop', ':distro', ':ok');
+      await play.runs('stopped on both', []);
       const waiting = play.asks('bcd', 'start', ':distro', ':ok');
       waiting.catch(() => {}); // looked at below
       await play.starting('bcd');
@@ -62,7 +64,7 @@ export const STOPS: readonly Scenario[] = [
   {
     name: 'crashed as transient: by an error the node ends, and nobody fails over; normally it lives',
     play: async (play) => {
-      await play.coldStart();
+      await play.coldStart({ config: ENDS_BY_ITSELF });
       await play.asks('abc', 'stop', ':distro', ':ok');
       await startAs(play, 'transient');
       await endSupervisor(play, 'abc', 'normal');
@@ -76,13 +78,13 @@ export const STOPS: readonly Scenario[] = [
   {
     name: 'crashed as permanent: the node ends however it ended, and nobody fails over; back, abc runs it',
     play: async (play) => {
-      await play.coldStart();
+      await play.coldStart({ config: ENDS_BY_ITSELF });
       await play.asks('abc', 'stop', ':distro', ':ok');
       await startAs(play, 'permanent');
       await endSupervisor(play, 'abc', 'normal');
       await play.ends('abc', 1);
       await play.runs('it ended normally', []);
-      await play.start('abc');
+      await play.start('abc', { config: ENDS_BY_ITSELF });
       await play.runs('abc is back', 'abc');
     },
   },

@@ -1,8 +1,10 @@
 // The module `application`, asked the same on a BEAM node and on otpnode: loading, dependencies, optional and included
 // applications, restart types, parameters, and the errors of all of them.
-import { type Cluster, HOST, nodeName } from '../cluster.js';
+import type { Status } from '../../src/cli/status.js';
+import { type Cluster, HOST, nodeName, OTPNODE } from '../cluster.js';
 import { library } from '../golden/libraries.js';
-import { type Suite, same } from '../suite.js';
+import { until } from '../processes.js';
+import { check, type Suite, same } from '../suite.js';
 
 const HERE = `[:"NODE"]`;
 
@@ -97,6 +99,9 @@ const DIST_AC = [
 ];
 
 export function run(suite: Suite): void {
+  suite.test('applications: otpnode status is told the same by a BEAM node and by otpnode', (cluster) =>
+    status(cluster, suite),
+  );
   // `optional_applications` and with it the answers to half of this came with OTP 24
   if (Number(suite.release.otp) < 24) return;
   suite.test('applications: the module application answers as on BEAM', (cluster) => asked(cluster, suite));
@@ -133,4 +138,46 @@ async function asked(cluster: Cluster, suite: Suite): Promise<void> {
   }
   for (const code of [...LISTS, ...INFO, ...DIST_AC]) await ask(code, code);
   same(differences.join('\n'), '', `answers that differ from those of ${nodeName('abc')}`);
+}
+
+/** What `otpnode status` prints of a node, without what every node has of its own, in one order. */
+async function told(cluster: Cluster, node: string): Promise<string> {
+  const words = ['status', '--name', node, '--cookie', cluster.cookie, '--json'];
+  const proc = cluster.run(`status of ${node}`, [...OTPNODE, ...words]);
+  const { code } = await proc.exited;
+  check(code === 0, `otpnode status ended with ${code}: ${proc.output()}`);
+  const all = JSON.parse(proc.output()) as Status;
+  const [distro] = all.distributed ?? [];
+  return JSON.stringify({
+    application: all.applications.find(({ name }) => name === 'distro'),
+    distributed: distro && { ...distro, permitted: [...distro.permitted].sort() },
+    known: [...all.known].sort(),
+    timers: all.timers,
+    pending: all.pending,
+    locks: all.locks,
+  });
+}
+
+async function status(cluster: Cluster, suite: Suite): Promise<void> {
+  const config = { restartMs: 60_000 };
+  await cluster.start('abc', suite.release, { config });
+  const bcd = await cluster.start('bcd', 'otpnode', { config });
+  const def = await cluster.start('def', suite.release, { config });
+  await cluster.runsOn('abc');
+  for (const peer of [bcd, def]) await peer.started();
+  const abc = nodeName('abc');
+  const agree = async (what: string, timers: string): Promise<void> => {
+    await until(`${what} is told by both`, 15_000, async () => {
+      const [ours, beam] = (await Promise.all([bcd, def].map((peer) => told(cluster, peer.node)))) as [
+        string,
+        string,
+      ];
+      same(ours, beam, what);
+      check(beam.includes(`"timers":${timers}`) && beam.includes('"locks":[]'), beam);
+      return true;
+    });
+  };
+  await agree('abc runs it', '[]');
+  await cluster.peer('abc').kill();
+  await agree('abc died', `[{"application":"distro","since":"${abc}","restartMs":"60000"}]`);
 }

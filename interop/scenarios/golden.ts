@@ -102,7 +102,7 @@ function played(
       const expected = await beam();
       const play = new Play(cluster, suite, mix(suite, ours), order, expected);
       await scenario.play(play);
-      await play.done();
+      await play.done(scenario.mayLog);
     },
     { waits: true },
   );

@@ -1,5 +1,7 @@
 // `otpnode check -config F…`: reads the configuration files of all nodes of a cluster and says what will go wrong.
 import { lookup } from 'node:dns/promises';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { ConfigError, loadConfig } from '../index.js';
 import { checkCluster, type Finding, hostsOf, type NodeConfig, withNames } from '../kernel/config_check.js';
 import { finalLine } from './final_line.js';
@@ -52,6 +54,7 @@ function read(words: readonly string[], cwd: string): { configs: NodeConfig[]; f
     try {
       const config = loadConfig({ sources: [{ config: file }], cwd });
       configs.push({ file, node, config });
+      if (!file.endsWith('.config') && isFile(resolve(cwd, file))) findings.push(suffixFinding(file));
       const warnings = config.warnings.filter((text) => !/sync_nodes_timeout|is not distributed/.test(text));
       findings.push(
         ...warnings.map((text): Finding => ({ severity: 'warning', code: 'config', text, files: [file] })),
@@ -63,6 +66,16 @@ function read(words: readonly string[], cwd: string): { configs: NodeConfig[]; f
     }
   }
   return { configs, findings };
+}
+
+/** `-config x` reads `x.config`, whatever `x` is. */
+function suffixFinding(file: string): Finding {
+  const text = `${file} is there, but -config ${file} reads ${file}.config`;
+  return { severity: 'warning', code: 'suffix', text, files: [file] };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 async function resolvesHere(host: string): Promise<boolean> {

@@ -50,6 +50,30 @@ test('errors give exit code 1, as text and as JSON', async () => {
   }
 });
 
+test('which file -config means: the suffix is added to whatever does not have it', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'otpnode-check-'));
+  try {
+    for (const name of ['x.cfg', 'y', 'y.config']) writeFileSync(join(cwd, name), '[].');
+    const cfg = await check(['-config', 'x.cfg'], cwd);
+    assert.equal(cfg.code, 1);
+    assert.match(
+      cfg.out,
+      /x\.cfg\.config" \(none\): configuration file not found\); \S*x\.cfg is there, but/,
+    );
+    const both = await check(['-config', 'y'], cwd);
+    assert.equal(both.code, 0);
+    assert.match(both.out, /^warning: y is there, but -config y reads y\.config$/m);
+    const json = JSON.parse((await check(['--json', 'y'], cwd)).out) as { findings: { code: string }[] };
+    assert.deepEqual(
+      json.findings.map(({ code }) => code),
+      ['suffix'],
+    );
+    assert.doesNotMatch((await check(['-config', 'y.config'], cwd)).out, /warning/);
+  } finally {
+    rmSync(cwd, { recursive: true });
+  }
+});
+
 test('without files, and with an unknown option, it tells how it is used', async () => {
   assert.deepEqual(
     [(await check([])).code, (await check(['--help'])).code, (await check(['-x'])).code],
