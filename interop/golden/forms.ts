@@ -9,6 +9,9 @@ const ABC = "'abc@127.0.0.1'";
 const BCD = "'bcd@127.0.0.1'";
 const DEF = "'def@127.0.0.1'";
 
+/** After it nothing is decided any more. */
+const LONGEST_MS = 1500;
+
 /**
  * Libraries in every form of an entry, beside distro. Only one has a tuple: two in one tuple are a trap of OTP. Its nodes run one
  * application each when abc dies, and no other is started before a second is over: bcd has it, by its name.
@@ -28,7 +31,7 @@ export const FORMS_SCENARIOS: readonly Scenario[] = [
       const names = Object.keys(FORMS);
       const entries = Object.values(FORMS).join(', ');
       const config = {
-        distributed: `[{distro, ${RESTART_MS}, [${BCD}, ${ABC}, ${DEF}]}, ${entries}]`,
+        distributed: `[{distro, ${LONGEST_MS}, [${BCD}, ${ABC}, ${DEF}]}, ${entries}]`,
       };
       await play.coldStart({ config }, 'bcd');
       play.apps = ['distro', ...names];
@@ -40,7 +43,7 @@ export const FORMS_SCENARIOS: readonly Scenario[] = [
       await until('later is at def', 8000, async () => / later runs/.test(await lineOf(play, 'def')));
       check(Date.now() - killed >= 1500, `later was at def after ${Date.now() - killed} ms`);
       await play.runs('abc died', 'bcd');
-      await play.answers('bcd dies', await play.kill('bcd'), RESTART_MS);
+      await play.answers('bcd dies', await play.kill('bcd'), LONGEST_MS);
       await play.runs('bcd died', 'def');
     },
   },

@@ -202,7 +202,8 @@ function distributedStatus({ elements }: Tuple, known: readonly string[], node: 
     rank instanceof Tuple ? rank.elements.map(String) : [String(rank)],
   );
   const permitted = [...pairs(run)].flatMap(([each, allowed]) => (allowed === true ? each : []));
-  const at = isTagged(id, atom('distributed'), 2) ? String(id.elements[1]) : node;
+  const here = id === atom('local') ? node : undefined;
+  const at = isTagged(id, atom('distributed'), 2) ? String(id.elements[1]) : here;
   const standbys = ranks.flat().filter((each) => permitted.includes(each) && known.includes(each));
   return {
     name: String(name),
