@@ -35,7 +35,7 @@ async function packAndInstall(): Promise<void> {
 }
 
 export function run(suite: Suite): void {
-  if (suite.extent.whole)
+  if (suite.whole)
     suite.test('the packed package installs in an empty folder', packAndInstall, { epmd: 'none' });
   else suite.without('once');
 }

@@ -60,7 +60,9 @@ export class Suite {
   readonly release: Release;
   /** The releases that are there, for clusters of several. */
   readonly releases: ReadonlyMap<string, Release>;
-  readonly extent: Extent;
+  readonly whole: boolean;
+  readonly product: boolean;
+  readonly beside: Suite | undefined;
   readonly tests: Test[] = [];
   /** The module whose `run` is naming its tests. */
   module = '';
@@ -81,7 +83,9 @@ export class Suite {
   ) {
     this.release = release;
     this.releases = releases;
-    this.extent = extent;
+    this.whole = extent.whole;
+    this.product = extent.product;
+    this.beside = extent.beside;
     this.#turnstile = turnstile;
     this.wishes = wishes;
     this.cycles = cycles;

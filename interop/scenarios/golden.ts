@@ -61,7 +61,7 @@ function order(number: number): Order {
 }
 
 /**
- * Each scenario in the hands of each role, and of several: in turn, or with `suite.extent.product` of all that can be. A release
+ * Each scenario in the hands of each role, and of several: in turn, or with `suite.product` of all that can be. A release
  * before 25 plays one mix of each, in turn.
  */
 export function run(suite: Suite): void {
@@ -72,7 +72,7 @@ export function run(suite: Suite): void {
     if (otp < (scenario.since ?? 0)) continue;
     const beam = alone[i] as BeamAlone;
     const inTurn = [MIXES[i % MIXES.length] as readonly Role[]];
-    const each = suite.extent.product ? MIXES : [...ONE, SEVERAL[i % SEVERAL.length] as readonly Role[]];
+    const each = suite.product ? MIXES : [...ONE, SEVERAL[i % SEVERAL.length] as readonly Role[]];
     const mixes = otp < 25 ? inTurn : each;
     suite.test(`golden:elixir: ${scenario.name}`, (cluster) => beam(cluster).then(() => {}), { waits: true });
     for (const [j, ours] of mixes.entries()) played(suite, scenario, ours, order(i + j + 1), beam);
@@ -81,7 +81,7 @@ export function run(suite: Suite): void {
 
 /** One mix for each scenario, compared with the release beside which it is played: they do not differ. */
 export function pass(suite: Suite): void {
-  const alone = (suite.extent.beside && ALONE.get(suite.extent.beside)) ?? [];
+  const alone = (suite.beside && ALONE.get(suite.beside)) ?? [];
   for (const [i, scenario] of SCENARIOS.entries()) {
     const mixes = MIXES.filter((ours) => ours.length < 3);
     const ours = mixes[(i + Number(suite.release.otp)) % mixes.length] as readonly Role[];
