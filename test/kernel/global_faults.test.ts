@@ -114,7 +114,7 @@ test('a node freezes in any step of joining: nobody waits longer than the limit,
       void b.global.registerName(b.self, name, idle(b).pid).then(() => {
         registered = true;
       });
-      await eventually(`step ${step}: it is registered`, () => registered || known(), 1000);
+      await eventually(`step ${step}: it is registered`, () => registered || known(), 10_000);
       frozen.cluster.thaw(c.system);
       await eventually(
         `step ${step}: all agree`,
