@@ -13,7 +13,7 @@ const AREAS: readonly (readonly [string, readonly string[]])[] = [
     ['golden', 'applications', 'tutorial', 'mixed_releases', 'cycles', 'takeovers', 'deadlocks', 'netsplit'],
   ],
   ['services, tools, shells', ['services', 'neighbours', 'terminal', 'brokers', 'observer_tool']],
-  ['command line, README', ['command_line', 'readme']],
+  ['command line, README', ['command_line', 'readme', 'demo']],
   ['the npm package', ['pack']],
 ];
 

@@ -1,13 +1,21 @@
 // The tutorial: cold start, kill -9, failover, return, takeover back, two killed; a call from every node after each step.
 // Every role is played by either side. The all-Elixir run is the yardstick of the times for all the others.
+import { readFileSync } from 'node:fs';
 import { Cluster, type Kind, RESTART_MS, ROLES, type Role, type StartOptions } from '../cluster.js';
 import { unexpectedLines } from '../expected_lines.js';
 import { check, kindName, type Suite } from '../suite.js';
 
 type Mix = Record<Role, Kind>;
 
-/** Of each failover: milliseconds from the kill to the first answered call of each survivor. */
-type Gaps = ReadonlyMap<string, readonly { readonly role: string; readonly ms: number }[]>;
+/** A failover as its survivors saw it. */
+interface Gap {
+  /** Milliseconds from the kill to the first answered call. */
+  readonly seen: readonly { readonly role: string; readonly ms: number }[];
+  /** For how many of them something on this machine waited for a processor; 0 where the system does not tell. */
+  readonly busyMs: number;
+}
+
+type Gaps = ReadonlyMap<string, Gap>;
 
 /** How much longer than BEAM's own a gap may be. */
 const MORE_THAN_BEAM_MS = 100;
@@ -25,8 +33,11 @@ const ORDERS: readonly (readonly Role[])[] = [
   ['abc', 'def', 'bcd'],
 ];
 
-/** Room for the all-Elixir run as well, where that is not among the tests that are played. */
-const TIMEOUT_MS = 240_000;
+/** How often a mix is played at most, when the machine was too busy to tell by whom time was lost. */
+const ATTEMPTS = 3;
+
+/** Room for all attempts, each with an all-Elixir run beside it. */
+const TIMEOUT_MS = 400_000;
 
 export function run(suite: Suite): void {
   const yardstick = new Yardstick(suite);
@@ -37,7 +48,11 @@ export function run(suite: Suite): void {
     const name = `tutorial, ${ROLES.map((role) => `${role}=${kindName(mix[role])}`).join(' ')}`;
     const play = async (cluster: Cluster): Promise<void> => {
       if (number === 0) await yardstick.gaps(cluster);
-      else compare(await tutorial(cluster, suite, mix, order), await yardstick.gaps());
+      else
+        await compared(suite, mix, order, [
+          await tutorial(cluster, suite, mix, order),
+          await yardstick.gaps(),
+        ]);
     };
     suite.test(name, play, { epmd: number % 2 === 0 ? 'beam' : 'otpnode', timeoutMs: TIMEOUT_MS });
   }
@@ -53,23 +68,46 @@ class Yardstick {
   }
 
   gaps(cluster?: Cluster): Promise<Gaps> {
-    this.#gaps ??= cluster === undefined ? this.#inItsOwnCluster() : this.#in(cluster);
+    const mix = allElixir(this.#suite);
+    this.#gaps ??=
+      cluster === undefined ? anew(this.#suite, mix, ROLES) : tutorial(cluster, this.#suite, mix, ROLES);
     return this.#gaps;
   }
+}
 
-  #in(cluster: Cluster): Promise<Gaps> {
-    const { release } = this.#suite;
-    return tutorial(cluster, this.#suite, { abc: release, bcd: release, def: release }, ROLES);
+function allElixir({ release }: Suite): Mix {
+  return { abc: release, bcd: release, def: release };
+}
+
+/** Plays it in a cluster of its own. */
+async function anew(suite: Suite, mix: Mix, order: readonly Role[]): Promise<Gaps> {
+  await using cluster = await suite.busily(() => Cluster.open({ release: suite.release }));
+  try {
+    return await tutorial(cluster, suite, mix, order);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${cluster.report()}`);
   }
+}
 
-  async #inItsOwnCluster(): Promise<Gaps> {
-    const { release } = this.#suite;
-    await using cluster = await this.#suite.busily(() => Cluster.open({ release }));
-    try {
-      return await this.#in(cluster);
-    } catch (error) {
-      throw new Error(`the all-Elixir run failed: ${(error as Error).message}\n${cluster.report()}`);
-    }
+/**
+ * The gaps of a mix may be only a little longer than BEAM's. Where a longer one was measured on a busy machine both are
+ * measured again, one after the other, and that is told; on a quiet one it is a failure.
+ */
+async function compared(
+  suite: Suite,
+  mix: Mix,
+  order: readonly Role[],
+  [first, yardstick]: readonly [Gaps, Gaps],
+): Promise<void> {
+  let gaps = first;
+  let beam = yardstick;
+  for (let attempt = 1; ; attempt++) {
+    const late = tooLate(gaps, beam);
+    if (late === undefined) return;
+    check(late.busyMs > MORE_THAN_BEAM_MS && attempt < ATTEMPTS, late.text);
+    console.log(`again, for the machine was busy: ${late.text}`);
+    beam = await anew(suite, allElixir(suite), ROLES);
+    gaps = await anew(suite, mix, order);
   }
 }
 
@@ -138,25 +176,40 @@ async function coldStart(
 
 /** Waits for the first answered call of every survivor, which must not come before the restart time is over. */
 async function gapsSince(cluster: Cluster, killed: number, what: string): Promise<Gaps> {
-  const gaps = await Promise.all(
+  const busy = waitedForProcessorMs();
+  const seen = await Promise.all(
     cluster.alive().map(async (peer) => {
       const { at } = await peer.firstAnswer(15_000);
       return { role: peer.role, ms: at - killed };
     }),
   );
-  for (const { role, ms } of gaps) {
+  for (const { role, ms } of seen) {
     check(ms >= RESTART_MS, `${what}: ${role} was answered after ${ms} ms, before the restart time was over`);
   }
-  return new Map([[what, gaps]]);
+  return new Map([[what, { seen, busyMs: waitedForProcessorMs() - busy }]]);
 }
 
-/** The last survivor's first answer may come that much later than on BEAM alone. */
-function compare(gaps: Gaps, beam: Gaps): void {
-  const longest = (of: Gaps, what: string): number => Math.max(...(of.get(what) ?? []).map(({ ms }) => ms));
-  for (const [what, each] of gaps) {
-    const yardstick = longest(beam, what);
-    const seen = each.map(({ role, ms }) => `${role} ${ms} ms`).join(', ');
-    const text = `${what}: first answers after the kill: ${seen}; on BEAM alone ${yardstick} ms`;
-    check(longest(gaps, what) <= yardstick + MORE_THAN_BEAM_MS, text);
+/** The first gap that is too long: its last survivor's first answer came that much later than on BEAM alone. */
+function tooLate(gaps: Gaps, beam: Gaps): { readonly text: string; readonly busyMs: number } | undefined {
+  const longest = (gap: Gap | undefined): number => Math.max(...(gap?.seen ?? []).map(({ ms }) => ms));
+  for (const [what, gap] of gaps) {
+    const yardstick = longest(beam.get(what));
+    if (longest(gap) <= yardstick + MORE_THAN_BEAM_MS) continue;
+    const seen = gap.seen.map(({ role, ms }) => `${role} ${ms} ms`).join(', ');
+    const text =
+      `${what}: first answers after the kill: ${seen}; on BEAM alone ${yardstick} ms ` +
+      `(meanwhile something waited for a processor for ${gap.busyMs} ms)`;
+    return { text, busyMs: gap.busyMs };
+  }
+  return undefined;
+}
+
+/** For how long something on this machine has waited for a processor since it was booted, in ms. */
+function waitedForProcessorMs(): number {
+  try {
+    const total = /^some .*total=(\d+)/m.exec(readFileSync('/proc/pressure/cpu', 'utf8'))?.[1] ?? '0';
+    return Math.round(Number(total) / 1000);
+  } catch {
+    return 0;
   }
 }
