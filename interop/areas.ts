@@ -10,7 +10,7 @@ const AREAS: readonly (readonly [string, readonly string[]])[] = [
   ['`global` and `pg`', ['global', 'global_groups', 'pg', 'traffic', 'netsplits']],
   [
     'distributed applications',
-    ['golden', 'applications', 'tutorial', 'mixed_releases', 'cycles', 'takeovers', 'deadlocks', 'netsplit'],
+    ['golden', 'applications', 'tutorial', 'mixed_releases', 'cycles', 'takeovers', 'deadlocks', 'healing'],
   ],
   ['services, tools, shells', ['services', 'neighbours', 'terminal', 'brokers', 'observer_tool']],
   ['command line, README', ['command_line', 'readme', 'demo']],

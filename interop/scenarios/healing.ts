@@ -28,14 +28,14 @@ export function run(suite: Suite): void {
   for (const list of all ? LISTS : LISTS.slice(0, 1)) {
     for (const ours of ['abc', 'bcd'] as const) {
       suite.test(
-        `netsplit: otpnode=${ours} with heal rejoin: ${list[0]}, which ranks higher, keeps the application`,
+        `healing: otpnode=${ours} with heal rejoin: ${list[0]}, which ranks higher, keeps the application`,
         (cluster) => rejoins(cluster, suite, ours, list),
       );
     }
   }
   if (!all) return;
   suite.test(
-    `netsplit: otpnode=abc with heal off: nobody dials, both keep it as ${kindName(suite.release)} does`,
+    `healing: otpnode=abc with heal off: nobody dials, both keep it as ${kindName(suite.release)} does`,
     (cluster) => staysTorn(cluster, suite),
   );
 }
