@@ -8,9 +8,6 @@ import { freePort } from './epmd_names.js';
 import { until } from './processes.js';
 import { check, type Suite, same } from './suite.js';
 
-/** So long nothing may come before a connection counts as kept open. */
-const QUIET_MS = 500;
-
 // --- requests ----------------------------------------------------------------------------------------------------
 
 function request(body: Buffer | string): Buffer {
@@ -99,34 +96,38 @@ class Transcript {
     for (const socket of this.#kept) socket.destroy();
   }
 
-  #talk(socket: Socket, chunks: readonly Buffer[]): Promise<{ answer: Buffer; end: string }> {
-    return new Promise((resolve) => {
-      const answer: Buffer[] = [];
-      let timer: NodeJS.Timeout;
-      const done = (end: string): void => {
-        clearTimeout(timer);
-        socket.removeAllListeners();
-        socket.on('error', () => {});
-        resolve({ answer: Buffer.concat(answer), end });
-      };
-      const wait = (): void => {
-        clearTimeout(timer);
-        timer = setTimeout(() => done('open'), QUIET_MS);
-      };
-      socket.on('data', (chunk) => {
-        answer.push(chunk);
-        wait();
-      });
-      socket.on('close', () => done('closed'));
-      socket.on('error', () => {});
-      void (async () => {
-        for (const chunk of chunks) {
-          socket.write(chunk);
-          await new Promise(setImmediate);
-        }
-        wait();
-      })();
+  /** Sends; all that is answered, and whether the connection is still open when the server has done what it does. */
+  async #talk(socket: Socket, chunks: readonly Buffer[]): Promise<{ answer: Buffer; end: string }> {
+    const answer: Buffer[] = [];
+    const take = (chunk: Buffer): void => void answer.push(chunk);
+    const closed = new Promise<string>((resolve) => {
+      if (socket.closed) resolve('closed');
+      else socket.once('close', () => resolve('closed'));
     });
+    socket.on('data', take);
+    socket.on('error', () => {});
+    for (const chunk of chunks) {
+      socket.write(chunk);
+      await turn();
+    }
+    const end = await Promise.race([
+      closed,
+      this.#quiet(socket, answer).then(() => closedOrOpen(socket, closed)),
+    ]);
+    socket.off('data', take);
+    return { answer: Buffer.concat(answer), end };
+  }
+
+  /**
+   * Resolves when the server has read all that was sent and answered it: a server that serves one connection after
+   * the other has done so when it has answered two later requests of others.
+   */
+  async #quiet(socket: Socket, answer: readonly Buffer[]): Promise<void> {
+    for (let seen = -1; seen !== answer.length && !socket.destroyed; ) {
+      seen = answer.length;
+      for (let i = 0; i < 2; i++) await asked(this.#port);
+      for (let i = 0; i < 3; i++) await turn();
+    }
   }
 
   #plain(what: string, answer: Buffer): string {
@@ -150,6 +151,26 @@ class Transcript {
     }
     return answer.toString('hex');
   }
+}
+
+/** One turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** `closed` if the other side has closed, when this side has noticed as well. */
+async function closedOrOpen(socket: Socket, closed: Promise<string>): Promise<string> {
+  return socket.readableEnded || socket.destroyed ? closed : 'open';
+}
+
+/** Asks for the names, on a connection of its own, and waits until that is over. */
+function asked(port: number): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(NAMES_REQ));
+    socket.on('data', () => {});
+    socket.on('error', () => {});
+    socket.on('close', () => resolve());
+  });
 }
 
 // --- the conversations -------------------------------------------------------------------------------------------
