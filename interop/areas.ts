@@ -13,7 +13,7 @@ const AREAS: readonly (readonly [string, readonly string[]])[] = [
     ['golden', 'applications', 'tutorial', 'mixed_releases', 'cycles', 'takeovers', 'deadlocks', 'healing'],
   ],
   ['services, tools, shells', ['services', 'neighbours', 'terminal', 'brokers', 'observer_tool']],
-  ['command line, README', ['command_line', 'readme', 'demo']],
+  ['command line, README, examples', ['command_line', 'readme', 'demo', 'examples', 'phoenix_pubsub']],
   ['the npm package', ['pack']],
 ];
 

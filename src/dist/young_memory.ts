@@ -14,11 +14,15 @@ export const LARGE = 16384;
 let read = 0;
 let collect: ((options: { type: 'minor' }) => void) | undefined;
 
-/** `bytes` of large messages were read and delivered. */
+/** `bytes` of large messages were read and delivered. They are collected when the answers to them have left. */
 export function largeMessageRead(bytes: number): void {
   read += bytes;
   if (read < INTERVAL) return;
   read = 0;
+  setImmediate(() => setImmediate(collectYoung)); // the first one writes what was said
+}
+
+function collectYoung(): void {
   collect ??= youngCollector();
   collect({ type: 'minor' });
 }
