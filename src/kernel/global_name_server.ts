@@ -10,23 +10,23 @@ import { KILL, type Process } from '../erts/process.js';
 import type { NodeEvent } from '../erts/system.js';
 import { type From, reply } from '../stdlib/gen.js';
 import type { GenServer, Step } from '../stdlib/gen_server.js';
-import { Atom, atom } from '../terms/atom.js';
+import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import { type Answer, type CallHost, Calls } from './global_calls.js';
 import { NameChanges } from './global_changes.js';
 import type { GroupConfig } from './global_group_config.js';
 import { stateToTerm } from './global_info.js';
-import { isLockOfSession, isUp, Locker, SESSION_LIMIT_MS } from './global_locker.js';
-import { GLOBAL, isLockId, LockTable } from './global_locks.js';
+import { isUp, Locker, SESSION_LIMIT_MS } from './global_locker.js';
+import { GLOBAL, LockTable } from './global_locks.js';
 import {
   GLOBAL_NAME_SERVER,
   inSync,
   type NameEntry,
   type PeerMessage,
-  PROTOCOL_VERSION,
   readCast,
   readInfo,
 } from './global_messages.js';
@@ -83,27 +83,11 @@ type OwnEvent =
 /** Why a node is gone: its connection is, or it was given up on purpose, or it does not matter. */
 type Gone = 'disconnected' | 'remove_connection' | 'ignore_node';
 
-/** The answer to a lock given back is held for this long at most. */
-export const HOLD_LIMIT_MS = 5000;
 const GEN_CAST = atom('$gen_cast');
 const GLOBAL_GROUP = atom('global_group');
 const DISCONNECT_NODE = atom('disconnect_node');
-const SET_LOCK = atom('set_lock');
-const DEL_LOCK = atom('del_lock');
-const REGISTER = atom('register');
-const REGISTER_EXT = atom('register_ext');
-const UNREGISTER = atom('unregister');
-const GET_KNOWN = atom('get_known');
-const GET_SYNCED = atom('get_synced');
-const GET_NAMES_EXT = atom('get_names_ext');
-const GET_PROTOCOL_VERSION = atom('get_protocol_version');
-const INFO = atom('info');
-const SYNC = atom('sync');
-const DISCONNECT = atom('disconnect');
 const DOWN = atom('DOWN');
 const EXIT = atom('EXIT');
-const YES = atom('yes');
-const OK = atom('ok');
 const UNDEFINED = atom('undefined');
 
 export class NameServer implements GenServer<undefined> {
@@ -124,6 +108,7 @@ export class NameServer implements GenServer<undefined> {
   registrar!: Registrar;
   #sessions!: Sessions;
   #changes!: NameChanges;
+  #calls!: Calls;
   #partitions!: Partitions;
   #oddNodes!: OddNodes;
   /** From `prepareShutdown` on connections end without a word. */
@@ -163,8 +148,9 @@ export class NameServer implements GenServer<undefined> {
       system.nodeListeners.delete(this.#nodeEvent);
       for (const helper of helpers) helper.exitArrived(self.pid, KILL, 'exit2');
     });
-    this.#sessions = new Sessions(this.#host());
+    this.#sessions = new Sessions(this.#sessionHost());
     this.#changes = new NameChanges(self, this.locks, this.names);
+    this.#calls = new Calls(this.#callHost());
     this.#partitions = new Partitions(self, this.peers, {
       send: (node, message) => this.#send(node, message),
       disconnect: (node) => this.options.disconnect(node),
@@ -213,9 +199,29 @@ export class NameServer implements GenServer<undefined> {
     return this.#connectAll && this.options.preventOverlappingPartitions;
   }
 
-  // --- what sessions need ------------------------------------------------------------------------------------
+  // --- what calls and sessions need ------------------------------------------------------------------------------------
 
-  #host(): SessionHost {
+  #callHost(): CallHost {
+    const { self, locks, names, peers, locker, options } = this;
+    return {
+      self,
+      locks,
+      names,
+      peers,
+      locker,
+      changes: this.#changes,
+      tagOf: (node) => this.#sessions.tagOf(node),
+      // The other locker has to get on with it, or nobody here can register a name.
+      sessionLocked: (node, tag, pid) =>
+        this.#events.postAfter(self, this.#limitMs, { type: 'lock_grows_old', node, tag, pid }),
+      options,
+      sync: (nodes) => this.sync(nodes),
+      disconnectAll: () => this.disconnectAll(),
+      formatState: () => this.formatState(),
+    };
+  }
+
+  #sessionHost(): SessionHost {
     const { self, peers, names, locker } = this;
     return {
       self,
@@ -283,99 +289,15 @@ export class NameServer implements GenServer<undefined> {
 
   handleCall(request: Term, from: From, state: undefined): Step<undefined> {
     const answer = this.#guarded(() => this.#call(request, from));
-    return answer === undefined ? { state } : { state, reply: answer };
+    return typeof answer === 'object' ? { state, reply: answer.reply } : { state };
   }
 
-  #call(request: Term, from: From): Term | undefined {
-    if (request instanceof Atom) return this.#ask(request, from);
-    if (request instanceof Tuple) {
-      const [tag, name, pid, method, registrar] = request.elements as Term[] as [
-        Term,
-        Term,
-        Term,
-        Term,
-        Term,
-      ];
-      const { length } = request.elements;
-      if (tag === SET_LOCK && length === 2 && isLockId(name)) {
-        return this.#setLock(name, from);
-      }
-      if (tag === DEL_LOCK && length === 2 && isLockId(name)) {
-        return this.#delLock(name, from);
-      }
-      if (tag === REGISTER && length === 4 && pid instanceof Pid) {
-        this.#changes.insert({ name, pid, method }, undefined, { pid: from.pid });
-        return YES;
-      }
-      if (tag === REGISTER_EXT && length === 5 && pid instanceof Pid && registrar instanceof Atom) {
-        this.#changes.insert({ name, pid, method }, registrar, { pid: from.pid });
-        return YES;
-      }
-      if (tag === UNREGISTER && length === 2) {
-        this.names.delete(name);
-        return OK;
-      }
-      if (tag === SYNC && length === 2 && Array.isArray(name)) {
-        const nodes = (name as readonly Term[]).filter((node): node is Atom => node instanceof Atom);
-        void this.sync(nodes).then(() => reply(this.self, from, OK));
-        return undefined;
-      }
+  #call(request: Term, from: From): Answer {
+    const answer = this.#calls.handle(request, from);
+    if (answer === undefined) {
+      this.#unexpected(`handle_call(${format(request)}, {${format(from.pid)}, ${format(from.tag)}}, _)`);
     }
-    this.#unexpected(`handle_call(${format(request)}, {${format(from.pid)}, ${format(from.tag)}}, _)`);
-    return undefined;
-  }
-
-  #setLock(id: Tuple, from: From): Term | undefined {
-    const { pid } = from;
-    const set = this.locks.set(id, pid);
-    const tag = this.#sessions.tagOf(pid.node);
-    if (set && tag !== undefined && isLockOfSession(id, this.locker.process.pid)) {
-      // The other locker has to get on with it, or nobody here can register a name.
-      this.#events.postAfter(this.self, this.#limitMs, { type: 'lock_grows_old', node: pid.node, tag, pid });
-    }
-    return set ? this.#answerAfter(from, (holder) => this.options.holdSetLock(id, holder)) : false;
-  }
-
-  #delLock(id: Tuple, from: From): Term | undefined {
-    this.locks.del(id, from.pid);
-    return this.#answerAfter(from, (holder) => this.options.holdDelLock(id, holder));
-  }
-
-  /** The answer `true`, held back for a process of another node as long as `holds` wants. */
-  #answerAfter(from: From, holds: (pid: Pid) => Promise<unknown> | undefined): Term | undefined {
-    const hold = from.pid.node === this.self.node ? undefined : holds(from.pid);
-    if (hold === undefined) return true;
-    const { clock } = this.self.system;
-    let answered = false;
-    const answer = (): void => {
-      clock.clearTimeout(timer);
-      if (!answered && this.self.alive) reply(this.self, from, true);
-      answered = true;
-    };
-    const timer = clock.setTimeout(answer, HOLD_LIMIT_MS);
-    void hold.then(answer, answer);
-    return undefined;
-  }
-
-  #ask(request: Atom, from: From): Term | undefined {
-    switch (request) {
-      case GET_KNOWN:
-        return [...this.peers.known.keys()];
-      case GET_SYNCED:
-        return [...this.peers.synced];
-      case GET_NAMES_EXT:
-        return this.names.externalToTerms();
-      case GET_PROTOCOL_VERSION:
-        return PROTOCOL_VERSION;
-      case INFO:
-        return this.formatState();
-      case DISCONNECT:
-        if (from.pid.node !== this.self.node) break;
-        void this.disconnectAll().then((nodes) => reply(this.self, from, nodes));
-        return undefined;
-    }
-    this.#unexpected(`handle_call(${format(request)}, {${format(from.pid)}, ${format(from.tag)}}, _)`);
-    return undefined;
+    return answer;
   }
 
   /** The state in the shape of OTP's record, for `info` and `sys:get_state`. */
