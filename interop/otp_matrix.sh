@@ -175,6 +175,7 @@ unpack() { # $1 = the folder of the packages, $2 = the root to be
     --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' \
     --exclude='./usr/share/zoneinfo/*' --exclude='./usr/share/lintian/*' --exclude='./usr/share/i18n/*'
   cp /etc/hosts /etc/resolv.conf "$2/etc/" 2>/dev/null || :
+  echo 'hosts: files dns' >"$2/etc/nsswitch.conf" # without it older C libraries do not read the former
   echo 'root:x:0:0:root:/root:/bin/sh' >"$2/etc/passwd"
   echo 'root:x:0:' >"$2/etc/group"
 }
