@@ -164,7 +164,7 @@ export class Play {
     let last = '';
     await until(`${step}: runs on ${expected || 'no node'}`, 30_000, async () => {
       const view = await this.view();
-      const runs = runningIn(view);
+      const runs = view.split('\n').flatMap((line) => /^(\w+):.* distro runs/.exec(line)?.[1] ?? []);
       if (runs.join(' ') !== expected) throw new Error(`it runs on ${runs.join(' ')}\n${view}`);
       if (typeof on === 'string') await this.#answered();
       if (instead !== undefined && !this.beamAlone) return true;
@@ -179,17 +179,6 @@ export class Play {
       return stays;
     });
     this.#note(step, last);
-  }
-
-  /** The application runs on one of these nodes and on no other: chance decides, with BEAM alone, too. */
-  async runsOnOneOf(step: string, roles: readonly Role[]): Promise<void> {
-    await until(`${step}: runs on one of ${roles.join(' ')}`, 30_000, async () => {
-      const view = await this.view();
-      const [on, ...more] = runningIn(view);
-      if (on === undefined || more.length > 0 || !roles.includes(on)) throw new Error(view);
-      await this.#answered();
-      return true;
-    });
   }
 
   #note(step: string, fact: string): void {
@@ -310,11 +299,4 @@ export class Play {
       check(ours.length === 0, `${peer.node} logged what no BEAM node made it log:\n${ours.join('\n')}`);
     }
   }
-}
-
-/** The roles that run the application, says what `view` gave. */
-function runningIn(view: string): Role[] {
-  return view
-    .split('\n')
-    .flatMap((line) => (/^(\w+):.* distro runs/.exec(line)?.[1] as Role | undefined) ?? []);
 }
