@@ -7,7 +7,15 @@ import { tuple } from '../terms/tuple.js';
 import { compareNames } from './dist_ac_decision.js';
 import { type ApplSeen, appStarted } from './dist_ac_messages.js';
 import { changeRequest, finished } from './dist_ac_start.js';
-import { type Appl, distributedAt, type Effect, flatNodes, type State, withId } from './dist_ac_state.js';
+import {
+  type Appl,
+  type Around,
+  distributedAt,
+  type Effect,
+  flatNodes,
+  type State,
+  withId,
+} from './dist_ac_state.js';
 
 const STARTED = atom('started');
 
@@ -20,24 +28,61 @@ export function settleDoubles(s: State, node: Atom, seen: readonly ApplSeen[], f
     const other = appl.id === 'local' ? next.self : distributedAt(appl.id);
     if (other === undefined || other === node || !next.known.includes(other)) continue;
     const winner = outranks(appl, other, node) ? other : node;
-    fx.push({
-      do: 'log',
-      level: 'warning',
-      text:
-        `${name.name} ran on ${other.name} and on ${node.name}, which did not know of each other: ` +
-        `it goes on on ${winner.name}, which ranks higher, and stops on the other node`,
-      terms: [],
-    });
-    // not only to the one that stops: who was on its side counts on it, or runs it, too
-    for (const known of next.known) {
-      if (known !== next.self && known !== winner)
-        fx.push({ do: 'send', node: known, message: appStarted(winner, name, undefined) });
-    }
+    ranTwice(next, name, other, node, winner, fx);
     if (winner === other) continue;
     changeRequest(fx, name, tuple(STARTED, winner));
     next = finished(withId(next, name, { distributed: winner }), name);
   }
   return next;
+}
+
+/** So long an announcement counts as that of a start that was under way. */
+const UNAWARE_MS = 15_000;
+
+/**
+ * A node that answers our introduction while it starts what runs here has not heard in time; what it will announce
+ * is not meant as the order to stop that an announcement is.
+ */
+export function startsUnaware(s: State, node: Atom, seen: readonly ApplSeen[], around: Around): State {
+  const unaware = seen.flatMap(({ name, starting }) => {
+    const appl = s.appls.get(name);
+    const loses = starting && appl?.id === 'local' && outranks(appl, s.self, node);
+    return loses ? [{ app: name, node, at: around.now() }] : [];
+  });
+  return { ...s, unaware: [...s.unaware.filter((entry) => entry.node !== node), ...unaware] };
+}
+
+/** Whether the announcement is that of such a start. */
+export function startedUnaware(s: State, node: Atom, app: Atom, around: Around): boolean {
+  const entry = s.unaware.find((one) => one.app === app && one.node === node);
+  return entry !== undefined && s.appls.get(app)?.id === 'local' && around.now() - entry.at < UNAWARE_MS;
+}
+
+/** Answers it with ours: the last announcement wins. */
+export function staysHere(s: State, node: Atom, app: Atom, fx: Effect[]): State {
+  ranTwice(s, app, s.self, node, s.self, fx);
+  return startKnown(s, node, app);
+}
+
+/** Such a start has ended. */
+export function startKnown(s: State, node: Atom, app: Atom): State {
+  return { ...s, unaware: s.unaware.filter((entry) => entry.app !== app || entry.node !== node) };
+}
+
+/** Says who goes on, not only to the one that stops: who was on its side counts on it, or runs it, too. */
+function ranTwice(s: State, app: Atom, one: Atom, other: Atom, winner: Atom, fx: Effect[]): void {
+  fx.push({
+    do: 'log',
+    level: 'warning',
+    text:
+      `${app.name} ran on ${one.name} and on ${other.name}, which did not know of each other: ` +
+      `it goes on on ${winner.name}, which ranks higher, and stops on the other node`,
+    terms: [],
+  });
+  for (const known of s.known) {
+    if (known !== s.self && known !== winner)
+      fx.push({ do: 'send', node: known, message: appStarted(winner, app, undefined) });
+  }
 }
 
 /** Tells a node that was introduced again what runs here and not there: it may believe what was so before. */

@@ -23,6 +23,7 @@ const APP_STOPPED = atom('dist_ac_app_stopped');
 const NEW_PERMISSION = atom('dist_ac_new_permission');
 const APPL = atom('appl');
 const LOCAL = atom('local');
+const RUN_WAITING = atom('run_waiting');
 const OK = atom('ok');
 const ERROR = atom('error');
 
@@ -36,6 +37,8 @@ export interface ApplSeen {
   readonly run: ReadonlyMap<Atom, Permission>;
   /** It runs there. */
   readonly local: boolean;
+  /** It is being started there, by that node's own decision. */
+  readonly starting: boolean;
 }
 
 /** A start's result: undefined for `ok`, else the reason. */
@@ -189,7 +192,13 @@ function applSeen(term: Term): ApplSeen | undefined {
     if (typeof permission === 'boolean') permissions.set(node, permission);
     else if (permission === UNDEFINED) permissions.set(node, undefined);
   }
-  return { name, nodes: nodeListFromTerm(nodes as Term), run: permissions, local: id === LOCAL };
+  return {
+    name,
+    nodes: nodeListFromTerm(nodes as Term),
+    run: permissions,
+    local: id === LOCAL,
+    starting: id === RUN_WAITING,
+  };
 }
 
 function permissionMessage(

@@ -2,7 +2,14 @@
 
 import { type Atom, atom } from '../terms/atom.js';
 import { tuple } from '../terms/tuple.js';
-import { settleDoubles, tellRunning } from './dist_ac_heal.js';
+import {
+  settleDoubles,
+  startedUnaware,
+  startKnown,
+  startsUnaware,
+  staysHere,
+  tellRunning,
+} from './dist_ac_heal.js';
 import { appLoaded, appStarted, newNode, type PeerMessage, type StartError } from './dist_ac_messages.js';
 import { changeRequest, evaluate, giveUp, roundOver, runsAt, startAppl } from './dist_ac_start.js';
 import {
@@ -47,7 +54,7 @@ export function peerArrived(s: State, m: PeerMessage, fx: Effect[], around: Arou
       return weightArrived(s, m, fx, around);
     case 'app_started':
       return m.error === undefined
-        ? startedElsewhere(s, m.node, m.app, fx)
+        ? startedElsewhere(s, m.node, m.app, fx, around)
         : failedElsewhere(s, m.node, m.app, m.error, fx, around);
     case 'app_stopped':
       return stoppedElsewhere(s, m.app);
@@ -75,7 +82,7 @@ function introduced(s: State, m: Message<'new_node'>, fx: Effect[], around: Arou
     if (around.rejoin) tellRunning(s, m.node, m.appls, fx);
     // after a boot nothing runs here yet, unless we went on without this answer
     const settled = settleDoubles(becomesKnown(answered, m, fx), m.node, m.appls, fx);
-    return waitersLookAgain(settled, fx, around);
+    return waitersLookAgain(startsUnaware(settled, m.node, m.appls, around), fx, around);
   }
   if (m.started.length > 0 || s.known.includes(m.node)) return s;
   const local = [...s.appls.values()].filter((appl) => appl.id === 'local');
@@ -163,8 +170,9 @@ function unloadedElsewhere(s: State, m: Message<'app_unloaded'>): State {
 // --- started and stopped ----------------------------------------------------------------------------------------
 
 /** The announcement is an order: whoever runs the application stops it, and everybody is a standby of that node. */
-function startedElsewhere(s: State, node: Atom, app: Atom, fx: Effect[]): State {
+function startedElsewhere(s: State, node: Atom, app: Atom, fx: Effect[], around: Around): State {
   if (node === s.self) return s;
+  if (startedUnaware(s, node, app, around)) return staysHere(s, node, app, fx);
   fx.push({ do: 'announced', app, node, failed: false });
   let next: State = { ...s, failed: s.failed.filter((e) => e.app !== app || e.node !== node) };
   const appl = next.appls.get(app);
@@ -218,7 +226,7 @@ function failedElsewhere(
   if (node === s.self || appl === undefined) return s;
   fx.push({ do: 'announced', app, node, failed: true });
   const others = s.failed.filter((entry) => entry.app !== app || entry.node !== node);
-  let next: State = { ...s, failed: remember(others, { app, node }) };
+  let next: State = { ...startKnown(s, node, app), failed: remember(others, { app, node }) };
   const pending = next.pending.get(app);
   if (pending !== undefined) {
     const awaited = pending.wait === node || pending.wait === 'anybody';
@@ -292,6 +300,7 @@ function forgotten(s: State, node: Atom): State {
     distLoaded: others(s.distLoaded),
     mismatched: others(s.mismatched),
     failed: others(s.failed),
+    unaware: others(s.unaware),
     weights: new Map([...s.weights].map(([app, told]) => [app, withoutKey(told, node)])),
     informed: new Map(
       [...s.informed].map(([app, nodes]) => [app, new Set([...nodes].filter((n) => n !== node))]),

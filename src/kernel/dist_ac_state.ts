@@ -86,6 +86,8 @@ export interface State {
   readonly source: ReadonlyMap<Atom, Atom>;
   /** A higher-ranked node that announced the application while we are still starting it. */
   readonly yieldTo: ReadonlyMap<Atom, Atom>;
+  /** Lower-ranked nodes that were at a start of what runs here when they heard of us: it is no takeover. */
+  readonly unaware: readonly Unaware[];
   /** Nodes that said their start failed and have not started the application since. */
   readonly failed: readonly { readonly app: Atom; readonly node: Atom }[];
   /** Applications whose start failed here while they run elsewhere: the others were told not to wait for us. */
@@ -105,6 +107,13 @@ export interface Asked {
   readonly node: Atom;
   readonly count: number;
   /** When the last one was sent. */
+  readonly at: number;
+}
+
+export interface Unaware {
+  readonly app: Atom;
+  readonly node: Atom;
+  /** When it answered our introduction. */
   readonly at: number;
 }
 
@@ -195,6 +204,7 @@ export function initialState(self: Atom, appls: readonly Appl[]): State {
     timers: new Map(),
     source: new Map(),
     yieldTo: new Map(),
+    unaware: [],
     failed: [],
     withdrawn: [],
     tReqs: [],

@@ -110,3 +110,38 @@ test('a node that was never introduced and loads what runs here is introduced, a
     ['{dist_ac_app_loaded', '{dist_ac_new_node', '{dist_ac_app_started'],
   );
 });
+
+/** `a` runs it; `b`, never introduced, answers that it is at a start of its own. */
+async function startsUnaware(cluster: DistAcCluster): Promise<{ a: DistAcNode; b: ScriptedPeer }> {
+  const apps = new TestApps();
+  const a = await cluster.boot('a', { distributed: LIST, apps: [apps.app('d1')] });
+  assert.equal(await a.start('d1'), 'ok');
+  const b = await cluster.peer('b');
+  cluster.connect(b.system, a.system);
+  b.send(a, '{dist_ac_app_loaded, b, d1, [a, b, c], true, false}');
+  await b.got('dist_ac_app_started');
+  b.send(a, '{dist_ac_new_node, 1, b, [{appl, d1, run_waiting, 0, [a, b, c], [{b, true}]}], []}');
+  await settle();
+  b.received.length = 0;
+  return { a, b };
+}
+
+test('what a never introduced node of lower rank was starting then is no takeover: it is told to stop', async () => {
+  using cluster = new DistAcCluster();
+  const { a, b } = await startsUnaware(cluster);
+  b.send(a, '{dist_ac_app_started, b, d1, ok}');
+  assert.equal(await b.got('dist_ac_app_started'), '{dist_ac_app_started,a,d1,ok}');
+  assert.equal(a.runs('d1'), true);
+  // that was the start; what it announces later is a takeover by hand
+  b.send(a, '{dist_ac_app_started, b, d1, ok}');
+  await eventually('a has stopped', () => !a.runs('d1'));
+});
+
+test('when the start of a never introduced node fails, its next announcement is a takeover', async () => {
+  using cluster = new DistAcCluster();
+  const { a, b } = await startsUnaware(cluster);
+  b.send(a, '{dist_ac_app_started, b, d1, {error, already_started}}');
+  await settle();
+  b.send(a, '{dist_ac_app_started, b, d1, ok}');
+  await eventually('a has stopped', () => !a.runs('d1'));
+});
