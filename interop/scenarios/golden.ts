@@ -113,10 +113,13 @@ function mix(suite: Suite, ours: readonly Role[]): Mix {
   return { abc: kind('abc'), bcd: kind('bcd'), def: kind('def') };
 }
 
-/** What a scenario comes to on BEAM alone: played once, by who asks first. */
+/** So often a play on BEAM alone is begun again when a race of BEAM's own ends it otherwise than usual. */
+const AGAIN = 2;
+
+/** What a scenario comes to on BEAM alone: played once, by who asks first. What went otherwise at first is printed. */
 function onBeamAlone(suite: Suite, scenario: Scenario, order: Order): BeamAlone {
   let outcome: Promise<Outcome> | undefined;
-  const play = async (given: Cluster | undefined): Promise<Outcome> => {
+  const play = async (given: Cluster | undefined, again: number): Promise<Outcome> => {
     const cluster = given ?? (await Cluster.open({ release: suite.release }));
     try {
       const own = new Play(cluster, suite, mix(suite, []), order);
@@ -124,14 +127,16 @@ function onBeamAlone(suite: Suite, scenario: Scenario, order: Order): BeamAlone 
       await own.done();
       return own.outcome;
     } catch (error) {
-      const where = given === undefined ? `\n${cluster.report()}` : '';
-      throw new Error(`on BEAM alone: ${(error as Error).message}${where}`);
+      const why = `on BEAM alone: ${(error as Error).message}`;
+      if (again === 0) throw new Error(given === undefined ? `${why}\n${cluster.report()}` : why);
+      console.log(`otp ${suite.release.otp}: ${scenario.name}: played again, since ${why}`);
     } finally {
       if (given === undefined) await cluster.close();
     }
+    return await play(undefined, again - 1);
   };
   return (cluster) => {
-    outcome ??= play(cluster);
+    outcome ??= play(cluster, AGAIN);
     return outcome;
   };
 }
