@@ -41,7 +41,7 @@ test('every message is read back as it was meant', () => {
   assert.deepEqual(read(newNode(b, [appl], [app])), {
     type: 'new_node',
     node: b,
-    appls: [{ name: app, nodes: appl.nodes, run: appl.run, local: false }],
+    appls: [{ name: app, nodes: appl.nodes, run: appl.run, local: false, starting: false }],
     started: [app],
   });
   assert.deepEqual(read(appLoaded(a, app, appl.nodes, true, false)), {
