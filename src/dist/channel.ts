@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { BadArg, EncodeError, OtpnodeError } from '../errors.js';
 import type { DistChannel, Watched } from '../erts/dist_entry.js';
 import * as signal from '../erts/signal.js';
+import { spawnReplyArrived } from '../erts/spawn_request.js';
 import type { System } from '../erts/system.js';
 import { type Atom, atom } from '../terms/atom.js';
 import type { Pid } from '../terms/pid.js';
@@ -327,7 +328,7 @@ export class Channel implements DistChannel {
       // the leader may be of a third node, with a pid that this peer cannot read
       const known = this.#can.v4nc || isNarrow(leader) ? leader : from;
       this.#write(from, control.spawnRequest(ref, from, known, mfa, args.length, options), args);
-    } else signal.spawnReplyArrived(this.#system, this.node, ref, 0, NOTSUP);
+    } else spawnReplyArrived(this.#system, this.node, ref, 0, NOTSUP);
   }
 
   spawnReply(ref: Reference, to: Pid, flags: number, result: Pid | Atom): void {

@@ -5,8 +5,9 @@
 // accepted for ever: BEAM encodes what waits for a connection before it knows the flags.
 import { DecodeError } from '../errors.js';
 import type { DistChannel, Watched } from '../erts/dist_entry.js';
-import { NOPROC } from '../erts/process.js';
+import { NOPROC } from '../erts/exit_reason.js';
 import * as signal from '../erts/signal.js';
+import * as spawns from '../erts/spawn_request.js';
 import type { System } from '../erts/system.js';
 import { Atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
@@ -237,7 +238,7 @@ function spawnRequestArrived(
   const gl = pid(system, leader);
   const args = payload.decode();
   if (!Array.isArray(args)) throw malformed('the arguments are no list');
-  signal.spawnRequestArrived(
+  spawns.spawnRequestArrived(
     system,
     channel,
     ref,
@@ -256,7 +257,7 @@ function spawnReplyArrived(system: System, channel: DistChannel, e: readonly Ter
   onThisNode(system, to);
   if (typeof flags !== 'number' || flags < 0) throw malformed('the flags are no bits');
   if (!(result instanceof Atom)) ofPeer(channel, result);
-  signal.spawnReplyArrived(system, channel.node, ref, flags, result as Pid | Atom);
+  spawns.spawnReplyArrived(system, channel.node, ref, flags, result as Pid | Atom);
 }
 
 // --- checks ---------------------------------------------------------------------------------------------------

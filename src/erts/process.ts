@@ -5,15 +5,17 @@
 import { ConnectionError, ErlangError, Exit } from '../errors.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
-import { ImproperList } from '../terms/list.js';
 import type { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
-import type { RemoteLink, SpawnReply } from './dist_entry.js';
+import type { RemoteLink } from './dist_entry.js';
+import { DroppedReplies } from './dropped_replies.js';
 import { reasonOf } from './exception.js';
+import { KILL, KILLED, NORMAL } from './exit_reason.js';
 import { Mailbox } from './mailbox.js';
 import * as signal from './signal.js';
+import { abandonSpawn, type SpawnRequestOptions, spawnRequest } from './spawn_request.js';
 import type { System } from './system.js';
 
 /** What a process runs. Its return is exit `normal`, what it throws is its exit reason. */
@@ -33,17 +35,6 @@ export interface SpawnOptions {
   readonly initialCall?: readonly [Atom, Atom, number];
 }
 
-export interface SpawnRequestOptions {
-  readonly link?: boolean;
-  readonly monitor?: boolean;
-  /** Which outcomes are told by a message; both by default. */
-  readonly reply?: SpawnReply;
-  /** First element of that message; `spawn_reply` by default. */
-  readonly replyTag?: Term;
-  /** Options that the other node is to read. */
-  readonly other?: readonly Term[];
-}
-
 /** A monitor that this process holds. */
 export interface Monitor {
   readonly ref: Reference;
@@ -61,13 +52,6 @@ interface Waiter {
   timer: unknown;
 }
 
-export const NORMAL: Atom = atom('normal');
-export const KILL: Atom = atom('kill');
-export const KILLED: Atom = atom('killed');
-export const NOPROC: Atom = atom('noproc');
-export const NOCONNECTION: Atom = atom('noconnection');
-/** References of given-up requests that a process remembers; the oldest are forgotten. */
-const MAX_DROPPED_REPLIES = 1000;
 const DOWN = atom('DOWN');
 const EXIT = atom('EXIT');
 
@@ -105,7 +89,7 @@ export class Process {
   readonly #timers = new Set<unknown>();
   /** Made when somebody asks for the signal: most processes end without. */
   #abort: AbortController | undefined;
-  #dropped: Set<string> | undefined;
+  #dropped: DroppedReplies | undefined;
   #waiter: Waiter | undefined;
   #exitReason: Term | undefined;
 
@@ -229,28 +213,13 @@ export class Process {
    * servers answer to the pid although the request named an alias.
    */
   dropReply(ref: Reference): void {
-    this.#dropped ??= new Set();
-    if (this.#dropped.size >= MAX_DROPPED_REPLIES) {
-      for (const oldest of this.#dropped) {
-        this.#dropped.delete(oldest);
-        break;
-      }
-    }
-    this.#dropped.add(ref.key);
-  }
-
-  #isDropped(message: Term, dropped: Set<string>): boolean {
-    if (!(message instanceof Tuple) || message.elements.length !== 2) return false;
-    const [tag] = message.elements;
-    const ref = tag instanceof ImproperList ? tag.tail : tag;
-    if (!(ref instanceof Reference) || !dropped.delete(ref.key)) return false;
-    if (dropped.size === 0) this.#dropped = undefined;
-    return true;
+    this.#dropped ??= new DroppedReplies();
+    this.#dropped.add(ref);
   }
 
   /** Puts a message into the mailbox or hands it to the waiting receive. @internal Use `send`. */
   deliver(message: Term, urgent = false): void {
-    if (this.#dropped !== undefined && this.#isDropped(message, this.#dropped)) return;
+    if (this.#dropped?.take(message) === true) return;
     const waiter = this.#waiter;
     if (waiter === undefined) {
       if (this.alive) this.#enqueue(message, urgent);
@@ -437,12 +406,12 @@ export class Process {
     options: SpawnRequestOptions = {},
   ): Reference {
     this.#check();
-    return signal.spawnRequest(this, node, module, fun, args, options);
+    return spawnRequest(this, node, module, fun, args, options);
   }
 
   /** `spawn_request_abandon/1`: false when the request has been answered already. */
   abandonSpawn(node: Atom, ref: Reference): boolean {
-    return signal.abandonSpawn(this, node, ref);
+    return abandonSpawn(this, node, ref);
   }
 
   /** Gives this process a name; throws `ErlangError` `badarg` when the name is taken. */

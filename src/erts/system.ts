@@ -15,6 +15,7 @@ import type { NameService } from './name_service.js';
 import { type AliasMode, type Destination, Process, type ProcessMain, type SpawnOptions } from './process.js';
 import { Register } from './register.js';
 import * as signal from './signal.js';
+import { spawnsLost } from './spawn_request.js';
 import { type Clock, realClock } from './timer.js';
 
 export interface SystemOptions {
@@ -329,7 +330,7 @@ export class System {
     const entry = this.findEntry(node);
     if (entry === undefined || entry.channel !== undefined || entry.pending === undefined) return;
     entry.pending = undefined;
-    signal.connectionLost(entry);
+    this.#lost(entry);
     this.#forgetEntry(entry);
   }
 
@@ -338,9 +339,14 @@ export class System {
     const entry = this.distEntry(channel.node);
     if (entry.channel !== channel) return;
     entry.channel = undefined;
-    signal.connectionLost(entry);
+    this.#lost(entry);
     this.#tell({ type: 'down', node: channel.node, channel, reason });
     this.#forgetEntry(entry);
+  }
+
+  #lost(entry: DistEntry): void {
+    signal.connectionLost(entry);
+    spawnsLost(entry);
   }
 
   #tell(event: NodeEvent): void {

@@ -2,44 +2,12 @@
 //
 // OTP checks none of this: it waits for ever, loses the application, or runs it twice. Each rule is a function of
 // the whole cluster; a finding says which files and nodes it is about.
-import { Atom, atom } from '../terms/atom.js';
-import type { Term } from '../terms/term.js';
-import { Tuple } from '../terms/tuple.js';
-import type { Config } from './config.js';
 import { distributedFindings } from './config_check_distributed.js';
+import { awaitedNodes, type Finding, mentionedNodes, type NodeConfig } from './config_check_files.js';
 import { groupFindings } from './config_check_groups.js';
 import { syncFindings } from './config_check_sync.js';
 
-export interface Finding {
-  /** An error costs the cluster its application or a node; a warning is not what its author thinks. */
-  readonly severity: 'error' | 'warning';
-  /** Stable, for machines. */
-  readonly code: string;
-  readonly text: string;
-  readonly files: readonly string[];
-}
-
-/** The configuration of one node. */
-export interface NodeConfig {
-  readonly file: string;
-  /** Its name, if it is known; see `withNames`. */
-  readonly node: string | undefined;
-  readonly config: Config;
-}
-
-/** One entry of `distributed`, as written. */
-export interface Entry {
-  readonly file: string;
-  readonly node: string | undefined;
-  readonly application: string;
-  readonly timeMs: number;
-  /** The list with its tuples as lists. */
-  readonly groups: readonly (readonly string[])[];
-  /** All of them, in order. */
-  readonly nodes: readonly string[];
-  /** Nodes in a tuple of their own. */
-  readonly singles: readonly string[];
-}
+export type { Finding, NodeConfig } from './config_check_files.js';
 
 /** All findings, errors first. `unresolved` are the hosts of node names that no resolver knows. */
 export function checkCluster(configs: readonly NodeConfig[], unresolved: readonly string[] = []): Finding[] {
@@ -72,37 +40,6 @@ export function withNames(configs: readonly NodeConfig[]): readonly NodeConfig[]
     taken.add(node);
     return { ...own, node };
   });
-}
-
-/** The entries of `distributed` of all files; those that OTP ignores are there, too. */
-export function entriesOf(configs: readonly NodeConfig[]): Entry[] {
-  return configs.flatMap(({ file, node, config }) => {
-    const list = config.environments.get(atom('kernel'))?.get(atom('distributed'));
-    return (Array.isArray(list) ? (list as readonly Tuple[]) : []).map((entry): Entry => {
-      const nodes = entry.elements.at(-1) as readonly Term[];
-      const groups = nodes.map((each) => (each instanceof Tuple ? each.elements.map(name) : [name(each)]));
-      const time = entry.elements.length === 2 ? 0 : (entry.elements[1] as Term);
-      const timeMs = time instanceof Atom ? Number.POSITIVE_INFINITY : Number(time);
-      const singles = nodes.flatMap((each) =>
-        each instanceof Tuple && each.elements.length === 1 ? each.elements.map(name) : [],
-      );
-      const application = name(entry.elements[0] as Term);
-      return { file, node, application, timeMs, groups, nodes: groups.flat(), singles };
-    });
-  });
-}
-
-function name(term: Term): string {
-  return term instanceof Atom ? term.name : String(term);
-}
-
-/** The nodes of `sync_nodes_mandatory` and `sync_nodes_optional`. */
-export function awaitedNodes({ kernel }: Config): string[] {
-  return [...kernel.syncNodesMandatory, ...kernel.syncNodesOptional].map((node) => node.name);
-}
-
-function mentionedNodes(own: NodeConfig): string[] {
-  return [...entriesOf([own]).flatMap((entry) => entry.nodes), ...awaitedNodes(own.config)];
 }
 
 /** The hosts of all node names. */

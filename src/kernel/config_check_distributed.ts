@@ -1,6 +1,6 @@
 // Findings about `distributed`: who may run what, where lists disagree, and which lists make BEAM nodes wait for
 // each other for ever.
-import { type Entry, entriesOf, type Finding, type NodeConfig } from './config_check.js';
+import { type Entry, entriesOf, type Finding, type NodeConfig } from './config_check_files.js';
 
 /** BEAM nodes decide one application after the other; restart times so far apart do not meet. */
 const APART_MS = 500;

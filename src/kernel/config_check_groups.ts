@@ -1,7 +1,7 @@
 // Findings about `global_groups`: who will share no names with whom.
 import { ConfigError } from '../errors.js';
 import { atom } from '../terms/atom.js';
-import { entriesOf, type Finding, type NodeConfig } from './config_check.js';
+import { entriesOf, type Finding, type NodeConfig } from './config_check_files.js';
 import { GroupConfig } from './global_group_config.js';
 
 /** A file whose node is known, and what its groups mean to that node. */

@@ -1,5 +1,5 @@
 // Findings about `sync_nodes_*`: who waits for whom at boot, and who is never introduced to whom.
-import { awaitedNodes, entriesOf, type Finding, type NodeConfig } from './config_check.js';
+import { awaitedNodes, entriesOf, type Finding, type NodeConfig } from './config_check_files.js';
 
 export function syncFindings(configs: readonly NodeConfig[]): Finding[] {
   return [

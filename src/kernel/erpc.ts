@@ -5,7 +5,8 @@
 // is given up, its execution goes on.
 import { ErlangError, Exit, Thrown } from '../errors.js';
 import { type Exception, exceptionOf } from '../erts/exception.js';
-import { NOCONNECTION, type Process, type ProcessMain } from '../erts/process.js';
+import { NOCONNECTION } from '../erts/exit_reason.js';
+import type { Process, ProcessMain } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { type Limits, leftOf, receiveWithin, timeoutOf } from '../stdlib/limits.js';
 import { type Atom, atom } from '../terms/atom.js';

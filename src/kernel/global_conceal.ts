@@ -6,7 +6,8 @@
 // had ended, and drops the name from its own table. Other watchers of the process see nothing of it.
 //
 // What is hidden too: a global lock that the process itself holds counts as given back on that node.
-import { KILL, NOPROC, type Process } from '../erts/process.js';
+import { KILL, NOPROC } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import { endMonitors } from '../erts/signal.js';
 import type { NodeEvent, System } from '../erts/system.js';
 import { type Atom, atom } from '../terms/atom.js';

@@ -6,7 +6,8 @@
 //
 // Left out: versions of the protocol below 5 (OTP R10 and earlier), tracing.
 
-import { KILL, type Process } from '../erts/process.js';
+import { KILL } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import type { NodeEvent } from '../erts/system.js';
 import { type From, reply } from '../stdlib/gen.js';
 import type { GenServer, Step } from '../stdlib/gen_server.js';

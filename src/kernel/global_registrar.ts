@@ -3,7 +3,8 @@
 // One process per node does one change at a time. It never ends before its node does, so that a change reaches all
 // nodes although whoever asked for it is gone.
 import { Exit } from '../errors.js';
-import { NOPROC, type Process } from '../erts/process.js';
+import { NOPROC } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import type { Atom } from '../terms/atom.js';
 import { type Tuple, tuple } from '../terms/tuple.js';

@@ -4,7 +4,8 @@
 // Only the node with the smaller name resolves. The function of the name runs where our process of that name
 // is: here, or asked of its node. It says which process keeps the name, or that none does.
 import { exceptionOf } from '../erts/exception.js';
-import { KILL, type Process } from '../erts/process.js';
+import { KILL } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { ExportFun, OpaqueFun } from '../terms/fun.js';

@@ -12,7 +12,8 @@
 // A message with another tag belongs to a session that is over.
 //
 // The name server never waits: a session is a record of what came and what is missing.
-import { KILL, type Process } from '../erts/process.js';
+import { KILL } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import type { Atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { equals } from '../terms/order.js';

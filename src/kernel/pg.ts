@@ -9,7 +9,8 @@
 // Only the forms of OTP 23 are sent, which every release takes: scopes of 23 to 25 end at any other message, and
 // OTP 29 speaks them to whoever does. Its own (`{discover, Scope, 1}`) are understood.
 import { ErlangError, Exit } from '../errors.js';
-import { KILL, NORMAL, type Process } from '../erts/process.js';
+import { KILL, NORMAL } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import type { NodeEvent, System } from '../erts/system.js';
 import type { From } from '../stdlib/gen.js';
 import { type GenServer, type Step, startLink } from '../stdlib/gen_server.js';

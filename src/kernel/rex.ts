@@ -4,7 +4,8 @@
 // `block_call` (one at a time, in this process), `cast`, `{Pid, {sbcast, Name, Msg}}`, `{Pid, {send, Name, Msg}}`,
 // `{Pid, features_request}`. Anything else is ignored.
 import { Exit } from '../errors.js';
-import { NORMAL, type Process } from '../erts/process.js';
+import { NORMAL } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import * as gen from '../stdlib/gen.js';
 import { type GenServer, startLink as startServer } from '../stdlib/gen_server.js';
 import type { StartResult } from '../stdlib/proc_lib.js';

@@ -1,7 +1,8 @@
 // Work of plain code that needs a process, as Elixir's Task.async and Task.await.
 import { CallError, Exit } from '../errors.js';
 import { reasonOf } from '../erts/exception.js';
-import { KILL, type Process } from '../erts/process.js';
+import { KILL } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { type CallOptions, DEFAULT_TIMEOUT_MS, onAbort, timeoutOf } from '../stdlib/limits.js';
 import { atom } from '../terms/atom.js';

@@ -2,7 +2,8 @@
 // report for BEAM nodes and as fields of the log.
 import { Exit } from '../errors.js';
 import { exceptionOf } from '../erts/exception.js';
-import { NORMAL, type Process } from '../erts/process.js';
+import { NORMAL } from '../erts/exit_reason.js';
+import type { Process } from '../erts/process.js';
 import { Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { ExportFun } from '../terms/fun.js';

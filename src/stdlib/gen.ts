@@ -5,8 +5,9 @@
 // late is dropped. To peers without aliases the tag is the plain reference. A server echoes any tag as it came.
 import { BadArg, Exit } from '../errors.js';
 import { ALIAS_FLAG } from '../erts/dist_entry.js';
+import { NOCONNECTION, NOPROC } from '../erts/exit_reason.js';
 import type { NameService } from '../erts/name_service.js';
-import { NOCONNECTION, NOPROC, type Process } from '../erts/process.js';
+import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';

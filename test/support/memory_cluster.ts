@@ -3,6 +3,7 @@
 // `freeze` stops a node as SIGSTOP does.
 import type { DistChannel, Watched } from '../../src/erts/dist_entry.js';
 import * as signal from '../../src/erts/signal.js';
+import { spawnReplyArrived, spawnRequestArrived } from '../../src/erts/spawn_request.js';
 import { System, type SystemOptions } from '../../src/erts/system.js';
 import { type Atom, atom } from '../../src/terms/atom.js';
 import type { Pid } from '../../src/terms/pid.js';
@@ -92,11 +93,11 @@ class MemoryChannel implements DistChannel {
     options: readonly Term[],
   ): void {
     this.#at((system, channel) =>
-      signal.spawnRequestArrived(system, channel, ref, from, leader, mfa, args, options),
+      spawnRequestArrived(system, channel, ref, from, leader, mfa, args, options),
     );
   }
   spawnReply(ref: Reference, _to: Pid, flags: number, result: Pid | Atom): void {
-    this.#at((system, channel) => signal.spawnReplyArrived(system, channel.node, ref, flags, result));
+    this.#at((system, channel) => spawnReplyArrived(system, channel.node, ref, flags, result));
   }
   close(reason: Term): void {
     this.lose(reason);
