@@ -18,6 +18,16 @@ export type Kind = 'otpnode' | Release;
 export type Role = 'abc' | 'bcd' | 'def';
 export const ROLES: readonly Role[] = ['abc', 'bcd', 'def'];
 
+/** All orders in which they can be started. */
+export const ORDERS: readonly (readonly Role[])[] = [
+  ['abc', 'bcd', 'def'],
+  ['def', 'bcd', 'abc'],
+  ['bcd', 'abc', 'def'],
+  ['bcd', 'def', 'abc'],
+  ['def', 'abc', 'bcd'],
+  ['abc', 'def', 'bcd'],
+];
+
 export const HOST = '127.0.0.1';
 
 export function nodeName(role: string): string {

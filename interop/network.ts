@@ -2,7 +2,8 @@
 // ours, without the observer that clusters have.
 import { join } from 'node:path';
 import { type EpmdServer, startEpmdServer } from '../src/dist/epmd.js';
-import { type Node, type NodeOptions, startNode } from '../src/node.js';
+import { type Node, startNode } from '../src/node.js';
+import type { NodeOptions } from '../src/node_options.js';
 import type { Cluster } from './cluster.js';
 import type { Proc } from './processes.js';
 import type { Release } from './releases.js';

@@ -1,6 +1,7 @@
 // What the checks made after OTP's own suites share: an otpnode in the place of a peer node, inside the test's process,
 // and a BEAM node that plays the suite's own part.
-import { type Node, type NodeOptions, startNode } from '../src/node.js';
+import { type Node, startNode } from '../src/node.js';
+import type { NodeOptions } from '../src/node_options.js';
 import { type Cluster, HOST, nodeName } from './cluster.js';
 import { until } from './processes.js';
 import { same } from './suite.js';

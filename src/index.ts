@@ -12,7 +12,8 @@ export {
 } from './dist/tls_options.js';
 export type { VerifyFun } from './dist/tls_verify.js';
 export type { NodeEvents } from './kernel/node_events.js';
-export { type Node, type NodeOptions, startNode } from './node.js';
+export { type Node, startNode } from './node.js';
+export type { NodeOptions } from './node_options.js';
 
 // --- errors
 
@@ -112,7 +113,8 @@ export type { GlobalGroup } from './kernel/global_group.js';
 export type { Joining, JoinOptions } from './kernel/join.js';
 export type { NetAdm } from './kernel/net_adm.js';
 export type { NodeInfo } from './kernel/net_kernel_info.js';
-export type { GroupListener, Pg, PgScope } from './kernel/pg.js';
+export type { Pg } from './kernel/pg.js';
+export type { GroupListener, PgScope } from './kernel/pg_scope.js';
 export * as rpc from './kernel/rpc.js';
 export {
   AgentProtocol,

@@ -7,27 +7,19 @@
 
 import type { EventEmitter } from 'node:events';
 import { homedir } from 'node:os';
-import type { ChannelOptions } from './dist/channel.js';
 import { DEFAULT_DFLAGS, HIDDEN_DFLAGS } from './dist/dflags.js';
 import type { GivenName } from './dist/dist_util.js';
-import {
-  AllowList,
-  hostProblem,
-  isNameHead,
-  type NameMode,
-  type NameParts,
-  splitNode,
-} from './dist/node_name.js';
+import { AllowList, type NameParts, splitNode } from './dist/node_name.js';
 import { ConnectionError } from './errors.js';
 import { guarded } from './erts/log.js';
 import type { Process, ProcessMain } from './erts/process.js';
 import { System } from './erts/system.js';
 import { ApplicationServices } from './kernel/application_services.js';
 import type { Applications } from './kernel/applications.js';
-import { Auth, type CookieFile } from './kernel/auth.js';
+import { Auth } from './kernel/auth.js';
 import { Client } from './kernel/client.js';
 import { CodeServer } from './kernel/code.js';
-import { type Config, loadConfig } from './kernel/config.js';
+import { loadConfig } from './kernel/config.js';
 import { Global } from './kernel/global.js';
 import { GLOBAL_GROUP, GlobalGroup } from './kernel/global_group.js';
 import { offerGlobalGroup } from './kernel/global_group_calls.js';
@@ -41,12 +33,13 @@ import { offerNetKernelInfo } from './kernel/net_kernel_info.js';
 import { NET_KERNEL, netKernelServer } from './kernel/net_kernel_server.js';
 import { emit, type NodeEvents, nodeEvents } from './kernel/node_events.js';
 import { Pg } from './kernel/pg.js';
-import { ProtoDist, type ProtoDistOptions } from './kernel/proto_dist.js';
+import { ProtoDist } from './kernel/proto_dist.js';
 import { offerControl } from './kernel/remote_control.js';
 import { remoteServices } from './kernel/remote_services.js';
 import { call as rpcCall } from './kernel/rpc.js';
 import { VERSION } from './kernel/system_info.js';
 import { task } from './kernel/task.js';
+import { channelOptions, checkedName, type NodeOptions, nameMode } from './node_options.js';
 import { defineAppmonInfo } from './runtime_tools/appmon_info.js';
 import { defineObserverBackend } from './runtime_tools/observer_backend.js';
 import type { ServerRef } from './stdlib/gen.js';
@@ -59,51 +52,6 @@ import { tuple } from './terms/tuple.js';
 
 /** The name of a node that wants to be given one (`-sname undefined`). */
 const UNDEFINED = 'undefined';
-
-export interface NodeOptions extends ProtoDistOptions {
-  /** The node's name, `name@host`; `undefined@host` asks the node `nameFrom` for one. */
-  readonly name: string;
-  /** Who names this node. When the connection to it ends, the name is lost and the node stops. */
-  readonly nameFrom?: string;
-  /** `longnames` (`-name`) or `shortnames` (`-sname`); by default what the host looks like. */
-  readonly nameMode?: NameMode;
-  /** The cookie, the same on all nodes of the cluster; or where its file is, and whether that may change. */
-  readonly cookie: string | CookieFile;
-  /** Other cookies for certain nodes (`-setcookie Node Cookie`). */
-  readonly cookies?: Readonly<Record<string, string>>;
-  /** Not shown by `nodes()` of others, no part of `global`. */
-  readonly hidden?: boolean;
-  /** Seconds without a sign of life after which a node is given up; 60 by default (`net_ticktime`). */
-  readonly netTicktime?: number;
-  /** Into how many intervals it is divided, 4 by default (`net_tickintensity`). */
-  readonly netTickintensity?: number;
-  /** Whether signals to a node that is not connected connect it (`dist_auto_connect`); always by default. */
-  readonly autoConnect?: 'always' | 'once' | 'never';
-  /** Whether nodes form one network in which all know all (`connect_all`); true by default. */
-  readonly connectAll?: boolean;
-  /** Whether islands that overlap are torn apart (`prevent_overlapping_partitions`); true by default. */
-  readonly preventOverlappingPartitions?: boolean;
-  /** What `loadConfig` read: the environments of applications, `distributed` and the other parameters of kernel. */
-  readonly config?: Config;
-  /**
-   * What this node counts when nodes of one tuple in `distributed` choose by weight, where the lowest wins; or a
-   * function of the number of the user's applications that run here. By default that number plus 6, which is
-   * what an interactive Elixir node has of its own.
-   */
-  readonly weight?: number | ((running: number) => number);
-  /**
-   * What becomes of a distributed application that runs on both sides when a torn network is mended. `off`, as in
-   * OTP: both instances go on until the nodes of one side are restarted. `rejoin`: lost nodes are dialled, and
-   * the node that ranks higher keeps it; its neighbours need not know of that.
-   */
-  readonly heal?: 'off' | 'rejoin';
-  /** Whether other nodes may stop this one, and start, stop and move applications here, by rpc; false by default. */
-  readonly remoteControl?: boolean;
-  /** Limits of a connection's buffers. */
-  readonly limits?: Omit<ChannelOptions, 'ticktimeMs' | 'tickIntensity'>;
-  /** Where output goes that processes print to this node; by default each line is a log event. */
-  readonly output?: (text: string) => void;
-}
 
 /** What a node is made of. @internal */
 export interface NodeServices {
@@ -423,33 +371,4 @@ function globalOf(
 async function fatal(node: Node, reason: Term): Promise<void> {
   emit(node.system, node.events, 'fatal', reason);
   await node.stop();
-}
-
-function checkedName(options: NodeOptions): NameParts {
-  const parts = splitNode(options.name);
-  if (parts === undefined || !isNameHead(parts.name)) {
-    throw new ConnectionError(
-      'bad_name',
-      options.name,
-      `${JSON.stringify(options.name)} is no node name: it has the form name@host, the name of letters, digits, _ and -`,
-    );
-  }
-  const problem = hostProblem(parts.host, nameMode(options, parts));
-  if (problem !== undefined) throw new ConnectionError('bad_name', options.name, problem);
-  return parts;
-}
-
-function nameMode(options: NodeOptions, parts: NameParts): NameMode {
-  return (
-    options.nameMode ?? (hostProblem(parts.host, 'longnames') === undefined ? 'longnames' : 'shortnames')
-  );
-}
-
-function channelOptions(options: NodeOptions): ChannelOptions {
-  const { netTicktime, netTickintensity, limits } = options;
-  return {
-    ...limits,
-    ...(netTicktime === undefined ? {} : { ticktimeMs: netTicktime * 1000 }),
-    ...(netTickintensity === undefined ? {} : { tickIntensity: netTickintensity }),
-  };
 }

@@ -9,7 +9,8 @@ import {
   type ResolveFunction,
 } from '../../src/kernel/global.js';
 import * as rpc from '../../src/kernel/rpc.js';
-import { type Node, type NodeOptions, startNode } from '../../src/node.js';
+import { type Node, startNode } from '../../src/node.js';
+import type { NodeOptions } from '../../src/node_options.js';
 import { call } from '../../src/stdlib/gen.js';
 import { parseTerm } from '../../src/syntax/erl_parse.js';
 import { type Atom, atom } from '../../src/terms/atom.js';

@@ -2,7 +2,7 @@
 // which start types, who ends how. Each scenario is played on BEAM alone as well, and that play is what the
 // others are compared with, step by step.
 
-import { Cluster, type Kind, type Role } from '../cluster.js';
+import { Cluster, type Kind, ORDERS, type Role } from '../cluster.js';
 import { BOOT, PARTIAL } from '../golden/boot.js';
 import { BY_HAND } from '../golden/by_hand.js';
 import { DEATHS } from '../golden/deaths.js';
@@ -37,14 +37,6 @@ const SEVERAL: readonly (readonly Role[])[] = [
 ];
 const MIXES: readonly (readonly Role[])[] = [...ONE, ...SEVERAL];
 
-const ORDERS: readonly (readonly Role[])[] = [
-  ['abc', 'bcd', 'def'],
-  ['def', 'bcd', 'abc'],
-  ['bcd', 'abc', 'def'],
-  ['bcd', 'def', 'abc'],
-  ['def', 'abc', 'bcd'],
-  ['abc', 'def', 'bcd'],
-];
 const EACH = ['registered', 'at once', 'connected'] as const;
 
 type BeamAlone = (cluster?: Cluster) => Promise<Outcome>;

@@ -1,6 +1,6 @@
 // Cases of OTP's pg_SUITE with otpnode in the place of a peer node; docs/otp-suites.md has the list. Each case has a scope of
 // its own, as there.
-import type { PgScope } from '../../src/kernel/pg.js';
+import type { PgScope } from '../../src/kernel/pg_scope.js';
 import { atom } from '../../src/terms/atom.js';
 import { format } from '../../src/terms/format.js';
 import type { Pid } from '../../src/terms/pid.js';

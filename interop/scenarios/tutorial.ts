@@ -1,7 +1,7 @@
 // The tutorial: cold start, kill -9, failover, return, takeover back, two killed; a call from every node after each step.
 // Every role is played by either side. The all-Elixir run is the yardstick of the times for all the others.
 import { readFileSync } from 'node:fs';
-import { Cluster, type Kind, RESTART_MS, ROLES, type Role, type StartOptions } from '../cluster.js';
+import { Cluster, type Kind, ORDERS, RESTART_MS, ROLES, type Role, type StartOptions } from '../cluster.js';
 import { unexpectedLines } from '../expected_lines.js';
 import { check, kindName, type Suite } from '../suite.js';
 
@@ -22,16 +22,6 @@ const MORE_THAN_BEAM_MS = 100;
 
 /** BEAM's own takeover leaves the name undefined for up to 150 ms on the other nodes; on a busy machine longer. */
 const TAKEOVER_GAP_MS = 1000;
-
-/** A different order of the cold start for each mix. */
-const ORDERS: readonly (readonly Role[])[] = [
-  ['abc', 'bcd', 'def'],
-  ['def', 'bcd', 'abc'],
-  ['bcd', 'abc', 'def'],
-  ['bcd', 'def', 'abc'],
-  ['def', 'abc', 'bcd'],
-  ['abc', 'def', 'bcd'],
-];
 
 /** How often a mix is played at most, when the machine was too busy to tell by whom time was lost. */
 const ATTEMPTS = 3;

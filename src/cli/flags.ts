@@ -4,6 +4,7 @@
 // `--help`.
 import parse from 'yargs-parser';
 import { ConfigError } from '../errors.js';
+import { LOG_LEVELS } from '../erts/log.js';
 import type { LogLevel } from '../index.js';
 import type { ApplicationFlag } from '../kernel/config.js';
 import { rewriteErlWords } from './erl_words.js';
@@ -41,17 +42,7 @@ export interface RunFlags {
 }
 
 const PROTOCOLS = ['inet_tcp', 'inet6_tcp', 'inet_tls', 'inet6_tls'] as const;
-const LEVELS = [
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-  'none',
-] as const;
+const LEVELS = [...LOG_LEVELS, 'none'] as const;
 
 /** What the words of a command line ask for. Throws `ConfigError` `bad_option`. */
 export function readFlags(argv: readonly string[]): RunFlags {

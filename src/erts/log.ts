@@ -3,7 +3,19 @@ import type { ExportFun } from '../terms/fun.js';
 import type { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 
-export type LogLevel = 'emergency' | 'alert' | 'critical' | 'error' | 'warning' | 'notice' | 'info' | 'debug';
+/** OTP's eight, the most severe first. */
+export const LOG_LEVELS = [
+  'emergency',
+  'alert',
+  'critical',
+  'error',
+  'warning',
+  'notice',
+  'info',
+  'debug',
+] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What an event of a process carries beside its text: for sinks that pass it on to other nodes. */
 export interface LogOrigin {

@@ -16,6 +16,7 @@ import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { appStarted } from './dist_ac_messages.js';
+import type { Rpc } from './rpc.js';
 
 const DIST_AC = atom('dist_ac');
 const ERLANG = atom('erlang');
@@ -40,16 +41,6 @@ const WAITS: ReadonlyMap<string, 'weights' | 'start' | 'introductions'> = new Ma
   ['wait_dist_start2', 'start'],
   ['wait_dacs', 'introductions'],
 ]);
-
-/** `rpc:call(Node, Module, Function, Args)`. */
-type Rpc = (
-  self: Process,
-  node: Atom,
-  module: Atom,
-  fun: Atom,
-  args: readonly Term[],
-  timeoutMs: number,
-) => Promise<Term>;
 
 /** A dist_ac that waits inside, and what it has not read. */
 export interface Blocked {

@@ -16,7 +16,7 @@ import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import type { CodeServer } from './code.js';
-import { type Concealment, Concealments, type Rpc } from './global_conceal.js';
+import { type Concealment, Concealments } from './global_conceal.js';
 import { GroupConfig } from './global_group_config.js';
 import { askAll, delLock, setLock } from './global_lock_client.js';
 import { isLockId } from './global_locks.js';
@@ -30,6 +30,7 @@ import {
   type Resolvers,
   resolveIt,
 } from './global_resolve.js';
+import type { Rpc } from './rpc.js';
 
 export interface GlobalOptions {
   /** `connect_all`: nodes form one network in which all know all. */
@@ -44,7 +45,7 @@ export interface GlobalOptions {
   readonly sessionLimitMs?: number;
   /** Where resolve functions are found, and where this service offers what remote callers may reach. */
   readonly code?: CodeServer;
-  /** `rpc:call(Node, Module, Function, Args, Timeout)`. */
+  /** `rpc:call`. */
   readonly rpc: Rpc;
   /** Connects to a node; resolves to whether it is connected. */
   readonly connect: (node: Atom) => Promise<boolean>;

@@ -15,16 +15,7 @@ import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged } from '../terms/tuple.js';
 import { GLOBAL_NAME_SERVER } from './global_messages.js';
-
-/** `rpc:call(Node, Module, Function, Args, Timeout)`. */
-export type Rpc = (
-  self: Process,
-  node: Atom,
-  module: Atom,
-  fun: Atom,
-  args: readonly Term[],
-  timeoutMs: number,
-) => Promise<Term>;
+import type { Rpc } from './rpc.js';
 
 /** What concealing needs of `global`. */
 export interface ConcealHost {

@@ -1,7 +1,7 @@
 // The parameters of the application `kernel` as typed values, checked at boot. OTP checks some of them late or never
 // and then crashes or hangs; here each wrong one ends the start with its name.
 import { ConfigError } from '../errors.js';
-import type { LogLevel } from '../erts/log.js';
+import { LOG_LEVELS, type LogLevel } from '../erts/log.js';
 import { Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import type { Term } from '../terms/term.js';
@@ -138,22 +138,10 @@ function shutdownTimeout(value: Term | undefined): number | undefined {
   return value === INFINITY ? undefined : optionalInteger('shutdown_timeout', value, 0, 0xffffffff);
 }
 
-const LEVELS = [
-  'emergency',
-  'alert',
-  'critical',
-  'error',
-  'warning',
-  'notice',
-  'info',
-  'debug',
-  'none',
-] as const;
-
 function loggerLevel(value: Term | undefined): LogLevel | 'none' | undefined {
   if (value === undefined) return undefined;
   const name = value instanceof Atom ? value.name : '';
-  const level = name === 'all' ? 'debug' : LEVELS.find((each) => each === name);
+  const level = name === 'all' ? 'debug' : [...LOG_LEVELS, 'none' as const].find((each) => each === name);
   if (level !== undefined) return level;
   throw erroneous('logger_level', `${format(value, 200)} is no log level`);
 }

@@ -21,7 +21,7 @@ export interface LogOptions {
 }
 
 /** Severities as numbers that grow, in pino's range. */
-export const LEVELS: Readonly<Record<LogLevel, number>> = {
+const LEVELS: Readonly<Record<LogLevel, number>> = {
   debug: 20,
   info: 30,
   notice: 35,

@@ -5,7 +5,7 @@
 // Conversely events of our processes with a leader elsewhere go to the process `logger_proxy` there, if that node
 // is connected and not too busy.
 import { BadArg } from '../errors.js';
-import type { Log, LogLevel, LogOrigin } from '../erts/log.js';
+import { LOG_LEVELS, type Log, type LogLevel, type LogOrigin } from '../erts/log.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { type GenServer, startLink as startServer } from '../stdlib/gen_server.js';
@@ -27,16 +27,6 @@ const LABEL = atom('label');
 const ERROR_LOGGER = atom('error_logger');
 const FORMAT = atom('format');
 const ARGS = atom('args');
-const LEVELS: ReadonlySet<string> = new Set([
-  'emergency',
-  'alert',
-  'critical',
-  'error',
-  'warning',
-  'notice',
-  'info',
-  'debug',
-]);
 /** Longer texts of other nodes are cut. */
 const MAX_TEXT = 16_384;
 /** What of an event's metadata has a field of its own; the rest is in the field `metadata`. */
@@ -82,14 +72,15 @@ interface Event {
 export function parse(message: Term): Event | undefined {
   if (!(message instanceof Tuple) || message.elements[0] !== LOG) return undefined;
   const { elements } = message;
-  const level = elements[1];
+  const word = elements[1];
+  const level = word instanceof Atom ? LOG_LEVELS.find((each) => each === word.name) : undefined;
   const meta = elements[elements.length - 1];
-  if (!(level instanceof Atom) || !LEVELS.has(level.name)) return undefined;
+  if (level === undefined) return undefined;
   if (elements.length !== 4 && elements.length !== 5) return undefined;
   const said =
     elements.length === 5 ? formatted(elements[2] as Term, elements[3] as Term) : shown(elements[2] as Term);
   return {
-    level: level.name as LogLevel,
+    level,
     text: said.length > MAX_TEXT ? `${said.slice(0, MAX_TEXT)}...` : said,
     fields: meta instanceof TermMap ? fieldsOf(meta) : {},
   };

@@ -65,6 +65,9 @@ export function call(
   return rpcify(erpc.call(self, node, module, fun, args, limits));
 }
 
+/** `call`, as services take it that can also be tested without a network. */
+export type Rpc = typeof call;
+
 /** Begins a call (`async_call`); the result is taken by `rpcYield` or `nbYield`. */
 export function asyncCall(self: Process, node: Atom, module: Atom, fun: Atom, args: readonly Term[]): Key {
   return erpc.sendRequest(self, node, module, fun, args);

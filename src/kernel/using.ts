@@ -10,7 +10,7 @@ import type { Pid } from '../terms/pid.js';
 import type { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import type { Tuple } from '../terms/tuple.js';
-import type { PgScope } from './pg.js';
+import type { PgScope } from './pg_scope.js';
 
 /** Something with a reference, until the end of the block. */
 export interface Held extends Disposable {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LOG_LEVELS } from '../../src/erts/log.js';
 import { createLog, type LogOptions } from '../../src/kernel/logger.js';
 import { atom } from '../../src/terms/atom.js';
 import { map } from '../../src/terms/map.js';
@@ -32,16 +33,7 @@ test('style line is one line for a person', () => {
 test('the level decides what is shown: notice and above by default, nothing at none', () => {
   const shown = (level?: LogOptions['level']): number => {
     const { log, lines } = capture({ style: 'json', ...(level === undefined ? {} : { level }) });
-    for (const each of [
-      'debug',
-      'info',
-      'notice',
-      'warning',
-      'error',
-      'critical',
-      'alert',
-      'emergency',
-    ] as const) {
+    for (const each of LOG_LEVELS) {
       log(each, 'text');
     }
     return lines.length;

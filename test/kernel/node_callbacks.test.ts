@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { type Node, type NodeOptions, startNode } from '../../src/node.js';
+import { type Node, startNode } from '../../src/node.js';
+import type { NodeOptions } from '../../src/node_options.js';
 import * as io from '../../src/stdlib/io.js';
 import { atom } from '../../src/terms/atom.js';
 import { binary } from '../../src/terms/binary.js';

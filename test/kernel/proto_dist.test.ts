@@ -6,7 +6,8 @@ import { startEpmdServer } from '../../src/dist/epmd.js';
 import { names } from '../../src/dist/erl_epmd.js';
 import { listen } from '../../src/dist/inet_tcp_dist.js';
 import type { TlsOptions } from '../../src/dist/tls_options.js';
-import { type Node, type NodeOptions, startNode } from '../../src/node.js';
+import { type Node, startNode } from '../../src/node.js';
+import type { NodeOptions } from '../../src/node_options.js';
 import { format } from '../../src/terms/format.js';
 import { tlsFile } from '../support/tls_files.js';
 

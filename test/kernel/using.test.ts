@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CallError, ConnectionError, Exit } from '../../src/errors.js';
 import { startNode } from '../../src/index.js';
-import { PgScope } from '../../src/kernel/pg.js';
+import { PgScope } from '../../src/kernel/pg_scope.js';
 import { task } from '../../src/kernel/task.js';
 import { aliasing, connecting, membership, monitoring } from '../../src/kernel/using.js';
 import { atom } from '../../src/terms/atom.js';
