@@ -10,7 +10,7 @@ import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { Tuple, tuple } from '../../src/terms/tuple.js';
 import { BareNode } from '../bare_node.js';
-import { type Cluster, nodeName } from '../cluster.js';
+import { type Cluster, nodeName, type Peer } from '../cluster.js';
 import { pause, until } from '../processes.js';
 import { check, type Suite, same } from '../suite.js';
 
@@ -265,8 +265,8 @@ async function simultaneous(cluster: Cluster, role: string): Promise<void> {
 
 const TICKTIME_4 = '[{kernel, [{net_ticktime, 4}]}].\n';
 
-async function shortTicktime(cluster: Cluster, suite: Suite): Promise<void> {
-  await using node = await BareNode.start(cluster, 'ours');
+/** A BEAM node that gives up after 4 s of silence, connected. */
+async function tickingPeer(cluster: Cluster, suite: Suite, node: BareNode): Promise<Peer> {
   const peer = await cluster.start('bcd', suite.release, { app: false, config: TICKTIME_4 });
   await cluster.registered(peer);
   await until(
@@ -274,19 +274,19 @@ async function shortTicktime(cluster: Cluster, suite: Suite): Promise<void> {
     5000,
     async () => (await node.netKernel.connectNode(atom(peer.node))) || undefined,
   );
+  return peer;
+}
+
+async function shortTicktime(cluster: Cluster, suite: Suite): Promise<void> {
+  await using node = await BareNode.start(cluster, 'ours');
+  await tickingPeer(cluster, suite, node);
   await pause(8000);
   same(node.events.join(), 'up bcd', 'in silence');
 }
 
 async function frozen(cluster: Cluster, suite: Suite): Promise<void> {
   await using node = await BareNode.start(cluster, 'ours', { channel: { ticktimeMs: 2000 } });
-  const peer = await cluster.start('bcd', suite.release, { app: false, config: TICKTIME_4 });
-  await cluster.registered(peer);
-  await until(
-    'connected',
-    5000,
-    async () => (await node.netKernel.connectNode(atom(peer.node))) || undefined,
-  );
+  const peer = await tickingPeer(cluster, suite, node);
   peer.proc.signal('SIGSTOP');
   const since = performance.now();
   await until('given up', 5000, async () => (node.events.length > 1 ? true : undefined));

@@ -3,39 +3,21 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, connect as netConnect, Socket } from 'node:net';
 import type { networkInterfaces } from 'node:os';
 import { test } from 'node:test';
-import { DEFAULT_DFLAGS } from '../../src/dist/dflags.js';
 import type { DistSocket } from '../../src/dist/dist_socket.js';
 import { handshakeOtherStarted, handshakeWeStarted } from '../../src/dist/dist_util.js';
 import { connect, listen } from '../../src/dist/inet_tcp_dist.js';
 import { Gate, isOnOwnNetwork } from '../../src/dist/listener.js';
 import { atom } from '../../src/terms/atom.js';
+import { firstFrame, side } from '../support/first_frame.js';
 
 const LOOPBACK = '127.0.0.1';
-const side = { flags: DEFAULT_DFLAGS, creation: 5, cookie: () => 'c' };
 
 test('a handshake over TCP, and the first frames in the same segment as the ack', async () => {
   const listener = await listen({ host: LOOPBACK });
   const incoming = new Promise<DistSocket>((resolve) => listener.accept(resolve));
   const dialled = await connect(LOOPBACK, listener.port);
   const accepted = await incoming;
-  const answered = handshakeOtherStarted(accepted, { ...side, ourName: 'b@h', accept: () => 'ok' }).then(
-    () => {
-      // Written in the same turn as the ack: TCP puts both into one segment.
-      const { socket } = accepted.handOver();
-      socket.write(Buffer.from('first frame'));
-      return socket;
-    },
-  );
-  await handshakeWeStarted(dialled, { ...side, ourName: 'a@h', node: atom('b@h') });
-  const { socket, rest } = dialled.handOver();
-  let received = rest.toString();
-  socket.on('data', (chunk) => {
-    received += chunk.toString();
-  });
-  socket.resume();
-  const peer = await answered;
-  peer.end();
-  await once(socket, 'close');
+  const { received } = await firstFrame(dialled, accepted, () => {});
   assert.equal(received, 'first frame');
   listener.close();
 });

@@ -9,7 +9,6 @@ import { type TestContext, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { DEFAULT_DFLAGS } from '../../src/dist/dflags.js';
 import type { DistSocket } from '../../src/dist/dist_socket.js';
-import { handshakeOtherStarted, handshakeWeStarted } from '../../src/dist/dist_util.js';
 import { encodeName } from '../../src/dist/handshake.js';
 import { connect as tcpConnect, listen as tcpListen } from '../../src/dist/inet_tcp_dist.js';
 import { listen, TlsDialler, type TlsListenOptions } from '../../src/dist/inet_tls_dist.js';
@@ -17,6 +16,7 @@ import type { TlsOptions, TlsSide } from '../../src/dist/tls_options.js';
 import { TlsVerifier, type VerifyFun } from '../../src/dist/tls_verify.js';
 import { atom } from '../../src/terms/atom.js';
 import type { Term } from '../../src/terms/term.js';
+import { firstFrame } from '../support/first_frame.js';
 import { type TestCertificate, tlsFile } from '../support/tls_files.js';
 
 const LOOPBACK = '127.0.0.1';
@@ -77,35 +77,16 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }
 
-const side = { flags: DEFAULT_DFLAGS, creation: 5, cookie: () => 'c' };
-
 for (const versions of [['tlsv1.2'], ['tlsv1.3'], ['tlsv1.2', 'tlsv1.3']] as const) {
   test(`a handshake with mutual verification over ${versions.join(' or ')}, and frames behind it`, async (t) => {
     const { port, next } = await server(t, { ...MUTUAL, versions });
     const dialled = await dial(t, port);
     const accepted = await next();
-    const answered = handshakeOtherStarted(accepted, { ...side, ourName: 'b@h', accept: () => 'ok' }).then(
-      () => {
-        const { socket } = accepted.handOver();
-        socket.write('first frame');
-        return socket;
-      },
+    const { received, seen } = await firstFrame(dialled, accepted, (socket) =>
+      (socket as TLSSocket).getProtocol(),
     );
-    await handshakeWeStarted(dialled, { ...side, ourName: 'a@h', node: atom('b@h') });
-    const { socket, rest } = dialled.handOver();
-    let received = rest.toString();
-    socket.on('data', (chunk) => {
-      received += chunk.toString();
-    });
-    socket.resume();
-    const peer = await answered;
-    assert.equal(
-      (peer as TLSSocket).getProtocol(),
-      versions.includes('tlsv1.3' as never) ? 'TLSv1.3' : 'TLSv1.2',
-    );
-    peer.end();
-    await once(socket, 'close');
     assert.equal(received, 'first frame');
+    assert.equal(seen, versions.includes('tlsv1.3' as never) ? 'TLSv1.3' : 'TLSv1.2');
   });
 }
 

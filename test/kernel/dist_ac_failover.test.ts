@@ -30,6 +30,13 @@ async function standby(
   return [node, peer];
 }
 
+/** The peer `a`, back after its death and running `d1` again. */
+async function returned(cluster: DistAcCluster, node: DistAcNode): Promise<ScriptedPeer> {
+  const back = await introduce(cluster, node, 'a');
+  back.send(node, '{dist_ac_app_started, a, d1, ok}');
+  return back;
+}
+
 const at = (node: DistAcNode, app: string): boolean => node.runs(app);
 
 test('dist_ac 64: after the restart time the standby starts it: normal, with start phases as failover', async () => {
@@ -55,8 +62,7 @@ test('dist_ac 65: with infinity nothing is started; the node that returns has it
   cluster.crash(peer);
   await sleep(20);
   assert.match((await node.info()).appls, /\{failover,a\},infinity/);
-  const back = await introduce(cluster, node, 'a');
-  back.send(node, '{dist_ac_app_started, a, d1, ok}');
+  await returned(cluster, node);
   await settle();
   assert.equal(node.listed('running'), '[{d1,{distributed,a}}]');
   assert.match((await node.info()).appls, /\{distributed,a\},infinity/);
@@ -69,8 +75,7 @@ test('dist_ac 66: back and started before the time is over, the failover does no
   const [node, peer] = await standby(cluster, apps, '[{d1, 10000, [a, b]}]');
   assert.equal(await node.start('d1'), 'ok');
   cluster.crash(peer);
-  const back = await introduce(cluster, node, 'a');
-  back.send(node, '{dist_ac_app_started, a, d1, ok}');
+  await returned(cluster, node);
   await sleep(600);
   assert.deepEqual(apps.events, []);
 });
@@ -81,8 +86,7 @@ test('each death has a restart time of its own (in OTP the first timer is never 
   const [node, peer] = await standby(cluster, apps, '[{d1, 10000, [a, b]}]');
   assert.equal(await node.start('d1'), 'ok');
   cluster.crash(peer);
-  const back = await introduce(cluster, node, 'a');
-  back.send(node, '{dist_ac_app_started, a, d1, ok}');
+  const back = await returned(cluster, node);
   await sleep(300);
   const began = cluster.clock.now();
   cluster.crash(back);

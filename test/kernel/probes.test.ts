@@ -5,10 +5,8 @@ import type { Process } from '../../src/erts/process.js';
 import { CodeServer } from '../../src/kernel/code.js';
 import * as erpc from '../../src/kernel/erpc.js';
 import { offerControl } from '../../src/kernel/remote_control.js';
-import { remoteServices } from '../../src/kernel/remote_services.js';
 import * as rpc from '../../src/kernel/rpc.js';
 import { VERSION } from '../../src/kernel/system_info.js';
-import { startLink } from '../../src/stdlib/supervisor.js';
 import { atom } from '../../src/terms/atom.js';
 import { charlist } from '../../src/terms/binary.js';
 import { map } from '../../src/terms/map.js';
@@ -16,7 +14,8 @@ import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { isTagged, Tuple, tuple } from '../../src/terms/tuple.js';
 import { eventually, MemoryCluster } from '../support/memory_cluster.js';
-import { inProcess, ok, same } from '../support/process.js';
+import { inProcess, same } from '../support/process.js';
+import { startServices } from '../support/services.js';
 
 const BADRPC = atom('badrpc');
 
@@ -30,12 +29,7 @@ async function probing(
 ): Promise<void> {
   const cluster = new MemoryCluster();
   const [a, b] = [cluster.start('a'), cluster.start('b')];
-  const children = remoteServices(b, { code: new CodeServer(), node: { netTicktime: () => 60 } });
-  const sup = await inProcess(b, async (self) => {
-    const pid = await ok(startLink(self, {}, children, { name: atom('kernel_sup') }));
-    self.unlink(pid);
-    return pid;
-  });
+  const sup = await startServices(b, new CodeServer());
   cluster.connect(a, b);
   await inProcess(a, (self) =>
     body((module, fun, ...args) => rpc.call(self, b.node, atom(module), atom(fun), args, 1000), self, sup),

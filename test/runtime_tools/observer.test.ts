@@ -2,12 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Process } from '../../src/erts/process.js';
 import { CodeServer } from '../../src/kernel/code.js';
-import { remoteServices } from '../../src/kernel/remote_services.js';
 import * as rpc from '../../src/kernel/rpc.js';
 import { defineAppmonInfo } from '../../src/runtime_tools/appmon_info.js';
 import { defineObserverBackend } from '../../src/runtime_tools/observer_backend.js';
 import * as gen from '../../src/stdlib/gen.js';
-import { startLink } from '../../src/stdlib/supervisor.js';
 import { atom } from '../../src/terms/atom.js';
 import { charlist } from '../../src/terms/binary.js';
 import { equals } from '../../src/terms/order.js';
@@ -15,7 +13,8 @@ import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { isTagged, type Tuple, tuple } from '../../src/terms/tuple.js';
 import { eventually, MemoryCluster } from '../support/memory_cluster.js';
-import { inProcess, ok, same } from '../support/process.js';
+import { inProcess, same } from '../support/process.js';
+import { startServices } from '../support/services.js';
 
 const OBSERVER = atom('observer_backend');
 const KERNEL = atom('kernel');
@@ -35,12 +34,7 @@ async function observing(
   code.define('application', 'which_applications', 0, () => [DESCRIPTION]);
   defineObserverBackend(b, code);
   defineAppmonInfo(code);
-  const children = remoteServices(b, { code, node: { netTicktime: () => 60 } });
-  const sup = await inProcess(b, async (self) => {
-    const pid = await ok(startLink(self, {}, children, { name: atom('kernel_sup') }));
-    self.unlink(pid);
-    return pid;
-  });
+  const sup = await startServices(b, code);
   cluster.connect(a, b);
   await inProcess(a, (self) =>
     body(self, sup, (module, fun, ...args) => rpc.call(self, b.node, atom(module), atom(fun), args)),
