@@ -113,6 +113,7 @@ async function play(suites: readonly Suite[], tests: readonly Test[]): Promise<R
     outcomes.push(outcome);
     if (failure === undefined) passed.add(test);
     before.note(test, failure === undefined);
+    before.write();
     console.log(`${failure === undefined ? 'ok  ' : 'FAIL'} ${line(outcome)}`);
     if (failure !== undefined) console.log(failure.replace(/^/gm, '    '));
   };
@@ -121,7 +122,6 @@ async function play(suites: readonly Suite[], tests: readonly Test[]): Promise<R
     Number(flags.jobs),
     tell,
   );
-  before.write();
   const slowest = outcomes.sort((a, b) => b.seconds - a.seconds).slice(0, 10);
   if (outcomes.length > 20) console.log(['the slowest ten:', ...slowest.map(line)].join('\n     '));
   return passed;

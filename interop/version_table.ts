@@ -5,7 +5,6 @@ import { areaOf, areasOf } from './areas.js';
 import { ROOT } from './releases.js';
 import type { Suite, Test } from './suite.js';
 
-const README = join(ROOT, 'README.md');
 const BEGIN = '<!-- what npm run test:matrix printed -->\n';
 const END = '<!-- end of what it printed -->\n';
 
@@ -65,8 +64,8 @@ function markdown(rows: readonly (readonly string[])[]): string {
 }
 
 /** The README, cut at its table: what is before, the table, what is after. */
-export function readme(): readonly [string, string, string] {
-  const text = readFileSync(README, 'utf8');
+export function readme(root: string = ROOT): readonly [string, string, string] {
+  const text = readFileSync(join(root, 'README.md'), 'utf8');
   const [before, rest] = text.split(BEGIN);
   const [table, after] = rest?.split(END) ?? [];
   if (before === undefined || table === undefined || after === undefined) {
@@ -76,12 +75,12 @@ export function readme(): readonly [string, string, string] {
 }
 
 /** Whether the README shows this table. */
-export function isInReadme(table: string): boolean {
-  return readme()[1] === table.trim();
+export function isInReadme(table: string, root: string = ROOT): boolean {
+  return readme(root)[1] === table.trim();
 }
 
 /** Puts the table into the README. */
-export function writeToReadme(table: string): void {
-  const [before, , after] = readme();
-  writeFileSync(README, `${before}${BEGIN}\n${table}\n${END}${after}`);
+export function writeToReadme(table: string, root: string = ROOT): void {
+  const [before, , after] = readme(root);
+  writeFileSync(join(root, 'README.md'), `${before}${BEGIN}\n${table}\n${END}${after}`);
 }

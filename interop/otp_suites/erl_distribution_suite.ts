@@ -112,7 +112,7 @@ async function nodedownReason(peer: SuitePeer): Promise<void> {
   const self = monitor(node, options);
   const downs = async (what: string, disconnect: () => Promise<unknown> | unknown, reason: string) => {
     check(await node.netKernel.connectNode(peer.theirs), 'not connected');
-    await peer.says('S.until(fn -> S.up?(us) end)', 'true', 'reasons');
+    await peer.says('S.until(fn -> S.up?(us) end) and S.greeted()', 'true', 'reasons');
     await disconnect();
     const messages = [format(await next(self)), format(await next(self))].join();
     const up = "{nodeup,'beam@127.0.0.1',[{node_type,visible}]}";
@@ -131,7 +131,7 @@ async function nodedownReason(peer: SuitePeer): Promise<void> {
   await downs('we disconnect', () => node.netKernel.disconnect(peer.theirs), 'disconnect');
   // what BEAM is told of ours
   const seen = await peer.ask(
-    TOLD('[:nodedown_reason, node_type: :all]', ':pong = :net_adm.ping(us); :erlang.disconnect_node(us)'),
+    TOLD('[:nodedown_reason, node_type: :all]', ':pong = :net_adm.ping(us); S.down(us)'),
     'reasons',
   );
   const ours = nodeName('reasons');

@@ -16,7 +16,13 @@ import { type Suite, same } from '../suite.js';
 const PRELUDE = `
   defmodule S do
     def up?(us), do: us in :erlang.nodes(:connected)
+    # once global has greeted the nodes that are up: what it casts to one that is gone again connects it anew
+    def greeted do
+      :sys.get_state(:global_name_server)
+      true
+    end
     def down(us) do
+      greeted()
       :erlang.disconnect_node(us)
       until(fn -> not up?(us) end)
     end

@@ -1,5 +1,8 @@
 // A socket during the handshake: whole messages in and out, then handed over to the connection with every byte
 // that already came. Used over TCP (2-byte lengths) and TLS (4-byte lengths).
+//
+// Nothing is read while nobody waits for a message: whatever a peer sends, at most two reads of the socket (128 KiB)
+// are held of it until the connection is used.
 import type { Socket } from 'node:net';
 import { PacketReader } from '../bytes/packet.js';
 import { ConnectionError } from '../errors.js';

@@ -80,6 +80,11 @@ export class FrameReader implements Payload {
     return this.#bytes.subarray(this.#start, this.#end);
   }
 
+  /** Memory for what is not complete yet: the frame that is coming, and messages in pieces. */
+  get held(): number {
+    return (this.#kept?.capacity ?? 0) + this.#pieces.buffered;
+  }
+
   /** Nothing more is read. */
   stop(): void {
     this.#stopped = true;
