@@ -185,8 +185,9 @@ class DistAc implements GenServer<State> {
     }
     this.#lockedSince = undefined;
     if (!free) {
-      this.#stuck = new Set(this.#options.lockHolders?.());
-      const names = [...this.#stuck].map((node) => node.name).join(', ');
+      const holders = this.#options.lockHolders?.() ?? [];
+      this.#stuck = new Set(holders.filter((node) => node !== self.node));
+      const names = holders.map((node) => node.name).join(', ');
       const text = `dist_ac: ${names} has held the lock for starts for ${LOCK_WITHIN_MS / 1000} s; starting ${app.name} without`;
       self.system.log('warning', text);
     }

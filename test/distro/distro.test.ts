@@ -12,7 +12,7 @@ import { float } from '../../src/terms/number.js';
 import type { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { isTagged, tuple } from '../../src/terms/tuple.js';
-import { fastClock, GlobalCluster, type GlobalNode } from '../support/global_cluster.js';
+import { GlobalCluster, type GlobalNode } from '../support/global_cluster.js';
 
 const NORMAL = atom('normal');
 const SHUTDOWN = atom('shutdown');
@@ -22,7 +22,7 @@ const add = (node: GlobalNode, x: Term, y: Term): Promise<Term> => DistroCal.add
 
 /** Two or more connected nodes whose tables of names agree. */
 async function network(names: string): Promise<GlobalNode[]> {
-  const cluster = new GlobalCluster(fastClock(4)); // a call may take five of its seconds
+  const cluster = new GlobalCluster();
   const nodes = await cluster.nodes(names);
   for (const a of nodes)
     for (const b of nodes) if (a.system.node.name < b.system.node.name) cluster.connect(a.system, b.system);

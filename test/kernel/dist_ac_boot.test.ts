@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { atom } from '../../src/terms/atom.js';
 import { tuple } from '../../src/terms/tuple.js';
-import { DistAcCluster, settle, short, sleep, TestApps } from '../support/dist_ac_cluster.js';
+import { DistAcCluster, settle, short, TestApps } from '../support/dist_ac_cluster.js';
 import { eventually } from '../support/memory_cluster.js';
 
 const distributed = '[{d1, 60, [a, b]}]';
@@ -42,7 +42,7 @@ test('dist_ac 13: with all listed nodes up, itself among them, the boot goes on 
 test('dist_ac 14: a node that connects during the wait counts without a ping', async () => {
   using cluster = new DistAcCluster();
   const node = await cluster.begin('a', { mandatory: ['b'], timeoutMs: 'infinity' });
-  await sleep(20);
+  await cluster.pass(400);
   const late = await cluster.node('b');
   cluster.connect(late.system, node.system);
   assert.equal(await node.booted, undefined);
@@ -109,7 +109,7 @@ test('dist_ac 20: a lock for a start is waited for', async () => {
   const lock = tuple(atom('dist_ac'), peer.distAc.pid);
   assert.ok(peer.global.localLock(peer.self, lock));
   const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
-  await sleep(30);
+  await cluster.pass(600);
   assert.equal(peer.received.length, 0);
   peer.global.localUnlock(peer.self, lock);
   await peer.got('dist_ac_new_node');

@@ -7,7 +7,6 @@ import {
   introduce,
   type ScriptedPeer,
   settle,
-  sleep,
   TestApps,
 } from '../support/dist_ac_cluster.js';
 import { eventually } from '../support/memory_cluster.js';
@@ -60,7 +59,7 @@ test('dist_ac 65: with infinity nothing is started; the node that returns has it
   const [node, peer] = await standby(cluster, apps, '[{d1, infinity, [a, b]}]');
   assert.equal(await node.start('d1'), 'ok');
   cluster.crash(peer);
-  await sleep(20);
+  await cluster.pass(400);
   assert.match((await node.info()).appls, /\{failover,a\},infinity/);
   await returned(cluster, node);
   await settle();
@@ -76,7 +75,7 @@ test('dist_ac 66: back and started before the time is over, the failover does no
   assert.equal(await node.start('d1'), 'ok');
   cluster.crash(peer);
   await returned(cluster, node);
-  await sleep(600);
+  await cluster.pass(12_000);
   assert.deepEqual(apps.events, []);
 });
 
@@ -87,7 +86,7 @@ test('each death has a restart time of its own (in OTP the first timer is never 
   assert.equal(await node.start('d1'), 'ok');
   cluster.crash(peer);
   const back = await returned(cluster, node);
-  await sleep(300);
+  await cluster.pass(6000);
   const began = cluster.clock.now();
   cluster.crash(back);
   await eventually('it runs', () => at(node, 'd1'));
@@ -112,7 +111,7 @@ test('dist_ac 68: the next of the list is waited for, and when it dies, too, we 
   const next = await introduce(cluster, node, 'c');
   assert.equal(await node.start('d1'), 'ok');
   cluster.crash(peer);
-  await sleep(30);
+  await cluster.pass(600);
   assert.deepEqual(apps.events, []);
   cluster.crash(next);
   await eventually('it runs', () => at(node, 'd1'));
@@ -125,7 +124,7 @@ test('dist_ac 68: a node that answers introductions and weights although it wait
   const next = await introduce(cluster, node, 'c');
   assert.equal(await node.start('d1'), 'ok');
   cluster.crash(peer);
-  await sleep(20);
+  await cluster.pass(400);
   const back = await introduce(cluster, node, 'a');
   back.send(node, '{dist_ac_weight, d1, 3, a}');
   await back.got('dist_ac_weight');
@@ -152,7 +151,7 @@ test('dist_ac 70: if the failover fails where we wait for it, we start it (OTP g
   const next = await introduce(cluster, node, 'c');
   assert.equal(await node.start('d1'), 'ok');
   cluster.crash(peer);
-  await sleep(20);
+  await cluster.pass(400);
   next.send(node, '{dist_ac_app_started, c, d1, {error, broken}}');
   await eventually('it runs', () => at(node, 'd1'));
 });
@@ -165,7 +164,7 @@ test('dist_ac 72: after "it stopped" the death of the node starts nothing', asyn
   peer.send(node, '{dist_ac_app_stopped, d1}');
   await settle();
   cluster.crash(peer);
-  await sleep(20);
+  await cluster.pass(400);
   assert.deepEqual(apps.events, []);
 });
 
@@ -190,7 +189,7 @@ test('a node is told one weight at a time: of two that it has not used yet, OTP 
   cluster.crash(a);
   // its own decisions come later: so far it keeps what it is told
   assert.match(await c.got('dist_ac_weight'), /^\{dist_ac_weight,phased,/);
-  await sleep(50);
+  await cluster.pass(1_000);
   assert.equal(c.count('dist_ac_weight'), 1);
   c.send(node, '{dist_ac_weight, phased, 99, c}');
   await c.got('{dist_ac_weight,d1,');
@@ -228,7 +227,7 @@ test('dist_ac 74: the death of the node we take over from does not end the takeo
   const started = node.start('d1');
   await settle();
   cluster.crash(peer);
-  await sleep(20);
+  await cluster.pass(400);
   go();
   assert.equal(await started, 'ok');
   assert.deepEqual(apps.events, ['b start d1 {takeover,a}']);

@@ -12,7 +12,6 @@ import {
   introduce,
   settle,
   short,
-  sleep,
   TestApps,
   terms,
 } from '../support/dist_ac_cluster.js';
@@ -168,7 +167,7 @@ test('dist_ac 101: after a torn network both sides keep what they run', async ()
   await eventually('both run it', () => a.runs('d1') && b.runs('d1'));
   cluster.heal(a.system, b.system);
   cluster.connect(a.system, b.system);
-  await sleep(100);
+  await cluster.pass(2_000);
   assert.ok(a.runs('d1') && b.runs('d1'));
   assert.equal((await a.info()).known, '[a]');
   assert.match(a.logs.join('\n'), /warning b@127.0.0.1 is back after the connection was lost.*\(here: d1\)/);

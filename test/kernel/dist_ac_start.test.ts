@@ -10,7 +10,6 @@ import {
   type ScriptedPeer,
   settle,
   short,
-  sleep,
   TestApps,
 } from '../support/dist_ac_cluster.js';
 import { eventually } from '../support/memory_cluster.js';
@@ -190,10 +189,34 @@ test('dist_ac 53: while another node holds the lock, a start is tried again ever
   const lock = tuple(atom('dist_ac'), atom('sync_dacs'));
   assert.ok(node.global.localLock(node.self, lock));
   const started = node.start('d1');
-  await sleep(30);
+  await cluster.pass(600);
   assert.deepEqual(apps.events, []);
   node.global.localUnlock(node.self, lock);
   assert.equal(await started, 'ok');
+});
+
+test('D18: a lock that our own node does not give back is waited for 5 s: we start it all the same', async () => {
+  using cluster = new DistAcCluster();
+  const apps = new TestApps();
+  const [node] = await withPeer(cluster, apps, '[{d1, [b, a]}]');
+  assert.ok(node.global.localLock(node.self, tuple(atom('dist_ac'), node.self.pid)));
+  const began = cluster.clock.now();
+  assert.equal(await node.start('d1'), 'ok');
+  assert.ok(cluster.clock.now() - began >= 5000);
+  assert.deepEqual(apps.events, ['b start d1 normal']);
+  assert.match(node.logs.join('\n'), /b@127.0.0.1 has held the lock for starts for 5 s; starting d1 without/);
+});
+
+test('D18: a node that does not give the lock back is waited for 5 s and then passed over', async () => {
+  using cluster = new DistAcCluster();
+  const apps = new TestApps();
+  const [node, peer] = await withPeer(cluster, apps, '[{d1, [a, b]}]');
+  assert.ok(node.global.localLock(peer.self, tuple(atom('dist_ac'), peer.self.pid)));
+  const began = cluster.clock.now();
+  assert.equal(await node.start('d1'), 'ok');
+  assert.ok(cluster.clock.now() - began >= 5000);
+  assert.deepEqual(apps.events, ['b start d1 normal']);
+  assert.match(node.logs.join('\n'), /a@127.0.0.1 has held the lock for starts for 5 s; starting d1 without/);
 });
 
 test('dist_ac 54: a decision leaves no lock anywhere', async () => {

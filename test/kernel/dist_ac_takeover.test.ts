@@ -9,7 +9,6 @@ import {
   type ScriptedPeer,
   settle,
   short,
-  sleep,
   TestApps,
 } from '../support/dist_ac_cluster.js';
 import { eventually } from '../support/memory_cluster.js';
@@ -364,7 +363,7 @@ test('dist_ac 90: a stop is told; nobody else starts it; started again it has it
   const apps = new TestApps();
   const [a, b, c] = await three(cluster, apps);
   assert.equal(await a.stop('d1'), 'ok');
-  await sleep(30);
+  await cluster.pass(600);
   assert.deepEqual(apps.events.slice(1), ['a prep_stop d1', 'a stop d1']);
   assert.match((await b.info()).appls, /\{appl,d1,undefined,/);
   assert.equal(b.listed('running'), '[{d1,{distributed,a}}]');
@@ -427,6 +426,6 @@ test('the end of a permanent application is told first; then the node ends, and 
   apps.tops.get('a d1')?.end(atom('killed'));
   await eventually('a has ended', () => a.ended !== undefined);
   assert.equal(short(a.ended ?? false), '{application_terminated,d1,killed}');
-  await sleep(30);
+  await cluster.pass(600);
   assert.equal(b.runs('d1'), false);
 });

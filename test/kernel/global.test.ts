@@ -29,7 +29,7 @@ async function network(names: string): Promise<{ cluster: GlobalCluster; nodes: 
   const cluster = new GlobalCluster();
   const nodes = await cluster.nodes(names);
   for (const node of nodes.slice(1)) cluster.join(nodes[0] as GlobalNode, node);
-  await eventually('all are in sync', () => settled(nodes), 10_000);
+  await eventually('all are in sync', () => settled(nodes));
   return { cluster, nodes };
 }
 
@@ -51,7 +51,7 @@ test('joining a network through one member connects to all of it (global 8)', as
   const { cluster, nodes } = await network('a b c');
   const late = await cluster.node('d');
   cluster.join(nodes[1] as GlobalNode, late);
-  await eventually('all are in sync', () => settled([...nodes, late]), 10_000);
+  await eventually('all are in sync', () => settled([...nodes, late]));
   assert.deepEqual(late.system.nodes().length, 3);
 });
 
@@ -78,17 +78,17 @@ test('who was told of a node and still connects to it locks it and tells it of o
   );
   const [b, c] = (await cluster.nodes('b c')) as Two;
   cluster.join(a, b);
-  await eventually('a and b are in sync', () => settled([a, b]), 10_000);
+  await eventually('a and b are in sync', () => settled([a, b]));
   cluster.join(b, d);
-  await eventually('a knows d', () => a.global.knownNodes().includes(d.system.node), 10_000);
+  await eventually('a knows d', () => a.global.knownNodes().includes(d.system.node));
   const worker = idle(c);
   assert.equal(await c.global.registerName(c.self, atom('of_c'), worker.pid), true);
   assert.equal(a.system.findEntry(d.system.node)?.channel, undefined);
   cluster.join(a, c);
-  await eventually('d knows c', () => d.global.knownNodes().includes(c.system.node), 10_000);
+  await eventually('d knows c', () => d.global.knownNodes().includes(c.system.node));
   assert.equal(d.global.whereisName(atom('of_c'))?.key, worker.pid.key);
   open();
-  await eventually('all are in sync', () => settled([a, b, c, d]), 10_000);
+  await eventually('all are in sync', () => settled([a, b, c, d]));
 });
 
 test('a name is known everywhere and goes with its process and its node (global 4)', async () => {
@@ -164,7 +164,7 @@ test('200 names registered on both sides while the nodes connect: none is lost o
     if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   assert.deepEqual(new Set(await Promise.all(wanted)), new Set([true]));
-  await eventually('both agree', () => settled(nodes), 10_000);
+  await eventually('both agree', () => settled(nodes));
   assert.equal(a.global.registeredNames().length, 200);
 });
 
@@ -183,17 +183,17 @@ test('two partitions with names become one (global 19)', async () => {
   cluster.join(b, c);
   cluster.join(d, e);
   cluster.join(e, f);
-  await eventually('two partitions', () => settled([a, b, c]) && settled([d, e, f]), 10_000);
+  await eventually('two partitions', () => settled([a, b, c]) && settled([d, e, f]));
   for (const [i, node] of nodes.entries()) await node.global.registerName(node.self, i, idle(node).pid);
   cluster.join(c, d);
   cluster.join(a, f);
-  await eventually('one partition', () => settled(nodes), 10_000);
+  await eventually('one partition', () => settled(nodes));
   assert.equal(a.global.registeredNames().length, 6);
 });
 
 test('a dozen nodes join at once while names come and go (global 3, 19)', async () => {
   const cluster = new GlobalCluster();
-  // the clock runs fast, and a dozen nodes have one thread: a busy machine must not part them
+  // a dozen nodes agree in many turns of the loop, which is the time of these clusters
   const nodes = await cluster.nodes('a b c d e f g h i j k l', { sessionLimitMs: 200_000 });
   for (const [i, node] of nodes.entries()) {
     cluster.join(nodes[0] as GlobalNode, node);
@@ -209,7 +209,7 @@ test('a dozen nodes join at once while names come and go (global 3, 19)', async 
     }
   });
   await Promise.all(traffic);
-  await eventually('all agree', () => settled(nodes), 30_000);
+  await eventually('all agree', () => settled(nodes));
   assertAgreed(nodes);
   assert.equal(nodes[0]?.global.registeredNames().length, 12);
   assert.deepEqual(
@@ -238,7 +238,7 @@ async function conflict(
     await node.global.registerName(node.self, atom('x'), pids[i] as Pid, resolve);
   }
   cluster.join(...nodes);
-  await eventually('all are in sync', () => settled(nodes), 10_000);
+  await eventually('all are in sync', () => settled(nodes));
   return { nodes, pids, told };
 }
 
@@ -307,14 +307,14 @@ test('a conflict of names of third nodes is resolved where our process is (globa
   const winner = idle(b);
   b.global.resolver('mine', (self, _name, pid1, pid2) => (self.node === b.system.node ? pid2 : pid1));
   cluster.join(a, b);
-  await eventually('two are in sync', () => settled([a, b]), 10_000);
+  await eventually('two are in sync', () => settled([a, b]));
   const method = b.global.resolver('mine', (self, _name, _pid1, pid2) =>
     self.node === b.system.node ? pid2 : atom('elsewhere'),
   );
   await b.global.registerName(b.self, atom('x'), winner.pid, method);
   await c.global.registerName(c.self, atom('x'), idle(c).pid, method);
   cluster.join(a, c);
-  await eventually('all are in sync', () => settled(nodes), 10_000);
+  await eventually('all are in sync', () => settled(nodes));
   for (const node of nodes) assert.equal(node.global.whereisName(atom('x'))?.key, winner.pid.key);
 });
 
@@ -392,7 +392,7 @@ test('names of external nodes follow the node that registered them (global 18)',
   assert.equal(a.global.whereisName(atom('ext'))?.key, external.pid.key);
   const late = await cluster.node('d');
   cluster.join(a, late);
-  await eventually('all are in sync', () => settled([...nodes, late]), 10_000);
+  await eventually('all are in sync', () => settled([...nodes, late]));
   assert.equal(late.global.whereisName(atom('ext'))?.key, external.pid.key);
   cluster.kill(b.system);
   await eventually('the name is gone', () =>

@@ -19,7 +19,7 @@ async function setting(
   const [a, b, c] = nodes;
   cluster.join(b, c);
   if (joined) cluster.join(a, b);
-  await eventually('they are in sync', () => settled(joined ? nodes : [b, c]), 10_000);
+  await eventually('they are in sync', () => settled(joined ? nodes : [b, c]));
   const pid = idle(b);
   await b.global.registerName(b.self, NAME, pid.pid);
   return { cluster, nodes, pid };

@@ -32,7 +32,7 @@ async function joinAndDisturb(
     stayJoined(a, b);
     return settled([a, b]);
   };
-  await eventually('two are in sync', twoInSync, 10_000);
+  await eventually('two are in sync', twoInSync);
   let signals = 0;
   let happened = false;
   cluster.onSignal = (from, to) => {
@@ -47,7 +47,7 @@ async function joinAndDisturb(
     stayJoined(a, c);
     return happened || settled(nodes);
   };
-  await eventually('it happened, or all are in sync', happenedOrInSync, 10_000);
+  await eventually('it happened, or all are in sync', happenedOrInSync);
   return { happened, cluster, nodes };
 }
 
@@ -62,7 +62,7 @@ test('a node dies in any step of joining: the others stay one, and names can be 
       if (!happened) break;
       steps++;
       const [a, b] = nodes;
-      await eventually(`step ${step}: the others agree`, () => settled([a, b]), 10_000);
+      await eventually(`step ${step}: the others agree`, () => settled([a, b]));
       assert.equal(await a.global.registerName(a.self, atom('new'), idle(a).pid), true);
       assert.equal(b.global.whereisName(atom('his')), undefined);
       assert.deepEqual(b.global.registeredNames().length, 2);
@@ -114,7 +114,7 @@ test('a node freezes in any step of joining: nobody waits longer than the limit,
       void b.global.registerName(b.self, name, idle(b).pid).then(() => {
         registered = true;
       });
-      await eventually(`step ${step}: it is registered`, () => registered || known(), 10_000);
+      await eventually(`step ${step}: it is registered`, () => registered || known());
       frozen.cluster.thaw(c.system);
       await eventually(
         `step ${step}: all agree`,
@@ -132,7 +132,7 @@ test('whoever holds the lock of a registration dies: the next one gets it', asyn
   const [a, b, c] = nodes;
   cluster.join(a, b);
   cluster.join(b, c);
-  await eventually('all are in sync', () => settled(nodes), 10_000);
+  await eventually('all are in sync', () => settled(nodes));
   let signals = 0;
   cluster.onSignal = (from) => {
     if (from === c.system && ++signals === 5) cluster.kill(c.system);

@@ -18,7 +18,7 @@ async function network(
   const cluster = new GlobalCluster();
   const nodes = await cluster.nodes(names, { preventOverlappingPartitions });
   for (const node of nodes.slice(1)) cluster.join(nodes[0] as GlobalNode, node);
-  await eventually('all are in sync', () => settled(nodes), 10_000);
+  await eventually('all are in sync', () => settled(nodes));
   return { cluster, nodes };
 }
 
@@ -45,7 +45,7 @@ test('one lost connection: the others part from both its ends, and only they log
   cluster.heal(a.system, b.system);
   cluster.join(a, c);
   cluster.join(b, c);
-  await eventually('all are in sync again', () => settled(nodes), 10_000);
+  await eventually('all are in sync again', () => settled(nodes));
 });
 
 test('without prevention only the lost connection is lost, and all stay known to the others (global 13)', async () => {
@@ -72,7 +72,7 @@ test('a split into two halves leaves two islands that join again (global 13, 14)
   cluster.join(a, b);
   cluster.join(c, d);
   cluster.join(a, d);
-  await eventually('all are in sync again', () => settled(nodes), 10_000);
+  await eventually('all are in sync again', () => settled(nodes));
 });
 
 test('a node that stops, or dies, does not part the others from one another (global 15)', async () => {

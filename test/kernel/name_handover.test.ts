@@ -28,7 +28,7 @@ async function setting(): Promise<Setting> {
   const [a, b, c] = nodes;
   cluster.join(a, b);
   cluster.join(b, c);
-  await eventually('they are in sync', () => settled(nodes), 10_000);
+  await eventually('they are in sync', () => settled(nodes));
   const server = idle(b);
   await b.global.registerName(b.self, NAME, server.pid);
   const tables = new ApplicationTables();

@@ -167,7 +167,7 @@ export class ScriptedPeer {
   }
 
   /** Resolves when a message has come that contains the text; gives the whole. */
-  async got(text: string, timeoutMs = 2000): Promise<string> {
+  async got(text: string, timeoutMs = 30_000): Promise<string> {
     await eventually(
       `${this.system.node.name} gets ${text}`,
       () => this.#find(text) !== undefined,
@@ -205,10 +205,6 @@ export async function introduce(
 /** Gives everything that is on its way the time to arrive and to be answered. */
 export async function settle(turns = 20): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 export class DistAcCluster extends GlobalCluster {

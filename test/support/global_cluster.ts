@@ -14,6 +14,7 @@ import { format } from '../../src/terms/format.js';
 import type { Term } from '../../src/terms/term.js';
 import { tuple } from '../../src/terms/tuple.js';
 import { MemoryCluster } from './memory_cluster.js';
+import { TurnClock } from './turn_clock.js';
 
 export interface GlobalNode {
   readonly system: System;
@@ -23,45 +24,13 @@ export interface GlobalNode {
   readonly logs: string[];
 }
 
-/** No timer counts more than this for one turn of the event loop, in ms. */
-const SLICE_MS = 20;
-
-/**
- * A clock that is `speed` times as fast as the real one: pauses of seconds in tests of many nodes. While the machine
- * stands still, so do the timers: what waits to be done is done before a limit is over.
- */
-export function fastClock(speed: number): Clock {
-  const running = new Map<object, NodeJS.Timeout>();
-  return {
-    now: () => performance.now() * speed,
-    setTimeout: (callback, ms) => {
-      const handle = {};
-      const wait = (left: number): void => {
-        const slice = Math.min(left, SLICE_MS);
-        const after = (): void => {
-          running.delete(handle);
-          if (left > slice) wait(left - slice);
-          else callback();
-        };
-        running.set(handle, setTimeout(after, slice));
-      };
-      wait(ms / speed);
-      return handle;
-    },
-    clearTimeout: (handle) => {
-      clearTimeout(running.get(handle as object));
-      running.delete(handle as object);
-    },
-  };
-}
-
 export class GlobalCluster extends MemoryCluster {
   readonly #globals = new Map<Atom, { readonly system: System; readonly code: CodeServer }>();
-  readonly clock: Clock;
+  readonly clock: Clock = new TurnClock();
 
-  constructor(clock: Clock = fastClock(10)) {
-    super();
-    this.clock = clock;
+  /** Lets time pass, in ms of the cluster's clock. */
+  pass(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.clock.setTimeout(resolve, ms));
   }
 
   async node(name: string, options: Partial<GlobalOptions> = {}): Promise<GlobalNode> {

@@ -195,7 +195,7 @@ function pair(a: System, b: System): string {
 }
 
 /** Resolves when `condition` holds; fails with `what` after `timeoutMs`. Asks at every turn of the event loop. */
-export async function eventually(what: string, condition: () => boolean, timeoutMs = 5000): Promise<void> {
+export async function eventually(what: string, condition: () => boolean, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`did not happen within ${timeoutMs} ms: ${what}`);
