@@ -9,8 +9,8 @@ import type { NameChanges } from './global_changes.js';
 import { isLockOfSession, type Locker } from './global_locker.js';
 import { isLockId, type LockTable } from './global_locks.js';
 import { PROTOCOL_VERSION } from './global_messages.js';
-import type { NameServerOptions } from './global_name_server.js';
 import type { NameTable } from './global_names.js';
+import type { NameServerOptions } from './global_options.js';
 import type { Peers } from './global_peers.js';
 
 export interface CallHost {

@@ -19,13 +19,12 @@ import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { type Answer, type CallHost, Calls } from './global_calls.js';
 import { NameChanges } from './global_changes.js';
-import type { GroupConfig } from './global_group_config.js';
 import { stateToTerm } from './global_info.js';
 import { isUp, Locker, SESSION_LIMIT_MS } from './global_locker.js';
 import { GLOBAL, LockTable } from './global_locks.js';
+import { Membership, type MembershipHost } from './global_membership.js';
 import {
   GLOBAL_NAME_SERVER,
-  inSync,
   type NameEntry,
   type PeerMessage,
   readCast,
@@ -33,34 +32,13 @@ import {
 } from './global_messages.js';
 import { NameTable } from './global_names.js';
 import { OddNodes } from './global_odd_nodes.js';
+import type { NameServerOptions } from './global_options.js';
 import { Partitions } from './global_partitions.js';
 import { Peers } from './global_peers.js';
 import { Registrar } from './global_registrar.js';
-import { exchangeNames, type Resolution, type Resolvers } from './global_resolve.js';
+import { exchangeNames, type Resolution } from './global_resolve.js';
 import { type SessionHost, Sessions } from './global_sessions.js';
-import { NodeWaiters } from './global_waiters.js';
 import { LocalEvents } from './local_events.js';
-
-export interface NameServerOptions {
-  /** Whether nodes form one network in which all know all; false: no sessions at all. */
-  readonly connectAll: boolean;
-  /** Whether islands that overlap are torn apart (`prevent_overlapping_partitions`). */
-  readonly preventOverlappingPartitions: boolean;
-  /** Which nodes share names with this one (`global_groups`). */
-  readonly groups: GroupConfig;
-  /** How often connecting to a node that somebody told of is tried again (`global_connect_retries`). */
-  readonly connectRetries: number;
-  /** How long a session may hold the lock. */
-  readonly sessionLimitMs?: number;
-  readonly resolvers: Resolvers;
-  /** Asked when a process of another node has been granted a lock: the answer waits for the promise. */
-  holdSetLock(id: Tuple, pid: Pid): Promise<unknown> | undefined;
-  /** Asked when a process of another node gives a lock back: the answer waits for the promise. */
-  holdDelLock(id: Tuple, pid: Pid): Promise<unknown> | undefined;
-  disconnect(node: Atom): void;
-  /** Connects to a node if need be; resolves to whether it is connected. */
-  connect(node: Atom): Promise<boolean>;
-}
 
 type OwnEvent =
   | {
@@ -81,12 +59,7 @@ type OwnEvent =
       readonly resolution: Resolution;
     };
 
-/** Why a node is gone: its connection is, or it was given up on purpose, or it does not matter. */
-type Gone = 'disconnected' | 'remove_connection' | 'ignore_node';
-
 const GEN_CAST = atom('$gen_cast');
-const GLOBAL_GROUP = atom('global_group');
-const DISCONNECT_NODE = atom('disconnect_node');
 const DOWN = atom('DOWN');
 const EXIT = atom('EXIT');
 const UNDEFINED = atom('undefined');
@@ -95,11 +68,6 @@ export class NameServer implements GenServer<undefined> {
   readonly module: Atom = GLOBAL as Atom;
   readonly options: NameServerOptions;
   readonly #events = new LocalEvents<OwnEvent>();
-  /** Who waits until nodes are synchronised with us, and until they are gone. */
-  readonly #syncers = new NodeWaiters();
-  readonly #leaving = new NodeWaiters();
-  /** Connected nodes that share no names with us, says `global_group`: nobody waits for them. */
-  readonly #excluded = new Set<Atom>();
   /** Set by `init`, before anything else can be called. */
   self!: Process;
   locks!: LockTable;
@@ -107,6 +75,7 @@ export class NameServer implements GenServer<undefined> {
   peers!: Peers;
   locker!: Locker;
   registrar!: Registrar;
+  #membership!: Membership;
   #sessions!: Sessions;
   #changes!: NameChanges;
   #calls!: Calls;
@@ -149,16 +118,17 @@ export class NameServer implements GenServer<undefined> {
       system.nodeListeners.delete(this.#nodeEvent);
       for (const helper of helpers) helper.exitArrived(self.pid, KILL, 'exit2');
     });
+    this.#membership = new Membership(this.#membershipHost());
     this.#sessions = new Sessions(this.#sessionHost());
     this.#changes = new NameChanges(self, this.locks, this.names);
     this.#calls = new Calls(this.#callHost());
     this.#partitions = new Partitions(self, this.peers, {
       send: (node, message) => this.#send(node, message),
       disconnect: (node) => this.options.disconnect(node),
-      gone: (node) => this.#gone(node, 'remove_connection'),
+      gone: (node) => this.#membership.gone(node, 'remove_connection'),
       isParticipant: (node) => this.options.groups.isParticipant(node),
       isMember: (node) => this.options.groups.isMember(node),
-      exclude: (node) => this.#exclude(node),
+      exclude: (node) => this.#membership.exclude(node),
     });
     this.#oddNodes = new OddNodes({
       self,
@@ -200,7 +170,7 @@ export class NameServer implements GenServer<undefined> {
     return this.#connectAll && this.options.preventOverlappingPartitions;
   }
 
-  // --- what calls and sessions need ------------------------------------------------------------------------------------
+  // --- what its parts need of it ------------------------------------------------------------------------------------
 
   #callHost(): CallHost {
     const { self, locks, names, peers, locker, options } = this;
@@ -222,6 +192,25 @@ export class NameServer implements GenServer<undefined> {
     };
   }
 
+  #membershipHost(): MembershipHost {
+    const { self, peers, locker, options } = this;
+    return {
+      self,
+      peers,
+      locker,
+      options,
+      connectAll: () => this.#connectAll,
+      prevents: () => this.#prevents,
+      send: (node, message) => this.#send(node, message),
+      beginSession: (node) => this.#sessions.begin(node),
+      endSession: (node) => this.#sessions.gone(node),
+      part: (node) => this.#partitions.part(node),
+      tellLost: (node) => this.#partitions.tellLost(node),
+      dropResources: (node) => this.#dropResources(node),
+      notReached: (node) => this.#post({ type: 'extra_down', node }),
+    };
+  }
+
   #sessionHost(): SessionHost {
     const { self, peers, names, locker } = this;
     return {
@@ -233,9 +222,9 @@ export class NameServer implements GenServer<undefined> {
       send: (node, message) => this.#send(node, message),
       disconnect: (node) => this.options.disconnect(node),
       resolve: (node, tag, theirs) => this.#resolve(node, tag, theirs),
-      syncOther: (node) => this.#syncOther(node),
+      syncOther: (node) => this.#membership.syncOther(node),
       doOps: (ops, external, lock) => this.#changes.doOps(ops, external, lock),
-      tellSynced: (node) => this.#syncers.tell(node),
+      tellSynced: (node) => this.#membership.tellSynced(node),
       dropResources: (node) => this.#dropResources(node),
     };
   }
@@ -262,25 +251,6 @@ export class NameServer implements GenServer<undefined> {
     });
   }
 
-  /** Connects to a node that somebody told of, and tells it that it has our names. */
-  #syncOther(node: Atom): void {
-    const { coming } = this.peers;
-    coming.add(node);
-    this.self.system.spawn(async (self) => {
-      for (let tries = 0; tries <= this.options.connectRetries; tries++) {
-        if ((await this.options.connect(node)) || isUp(self.system, node)) {
-          coming.delete(node);
-          this.#send(node, tuple(GEN_CAST, inSync(self.node)));
-          return;
-        }
-      }
-      coming.delete(node);
-      const [own, other] = [format(self.node), format(node)];
-      self.system.log('warning', `'global' at ${own} failed to connect to ${other}`);
-      this.#post({ type: 'extra_down', node });
-    });
-  }
-
   #dropResources(node: Atom): void {
     this.locks.nodeGone(node);
     this.names.nodeGone(node);
@@ -303,7 +273,7 @@ export class NameServer implements GenServer<undefined> {
 
   /** The state in the shape of OTP's record, for `info` and `sys:get_state`. */
   formatState(): Term {
-    return stateToTerm(this, this.#sessions.nodes(), this.#syncers.size);
+    return stateToTerm(this, this.#sessions.nodes(), this.#membership.syncers);
   }
 
   // --- casts, messages, events -----------------------------------------------------------------------------------
@@ -406,28 +376,21 @@ export class NameServer implements GenServer<undefined> {
     const { node } = event;
     switch (event.type) {
       case 'up':
-        this.#up(node, event.connectionId);
+        this.#membership.up(node, event.connectionId);
         return;
       case 'group_up':
-        if (this.peers.connections.get(node) !== event.connectionId) return;
-        this.#excluded.delete(node);
-        this.#begin(node);
+        this.#membership.groupUp(node, event.connectionId);
         return;
       case 'group_down':
-        this.#groupDown(node, event.connectionId);
+        this.#membership.groupDown(node, event.connectionId);
         return;
       case 'down':
-        this.#gone(node, this.#ofInterest(node));
-        this.peers.connections.delete(node);
-        this.#excluded.delete(node);
+        this.#membership.down(node);
         this.#oddNodes.gone(node);
         this.names.registrarGone(node);
-        this.#leaving.tell(node);
         return;
       case 'extra_down':
-        // it may have connected to us meanwhile
-        if (isUp(this.self.system, node)) this.#send(node, tuple(GEN_CAST, inSync(this.self.node)));
-        else this.#gone(node, this.#ofInterest(node));
+        this.#membership.notReached(node);
         return;
       case 'lock_is_set':
         this.#sessions.lockIsSet(node, event.tag, event.lockId);
@@ -457,23 +420,6 @@ export class NameServer implements GenServer<undefined> {
     return pid;
   }
 
-  // --- nodes that come ---------------------------------------------------------------------------------------
-
-  #up(node: Atom, connectionId: number): void {
-    const { peers } = this;
-    peers.connections.set(node, connectionId);
-    // with groups, `global_group` finds out first whether it shares names
-    if (!this.options.groups.configured) this.#begin(node);
-  }
-
-  #begin(node: Atom): void {
-    const { peers } = this;
-    if (!this.#connectAll) return;
-    // Given up while its connection was being made: it does not know that yet.
-    if (peers.removing.has(node)) this.#partitions.part(node);
-    else this.#sessions.begin(node);
-  }
-
   /** See `Global.groupNodeup`. */
   groupNodeup(node: Atom, connectionId: number): void {
     this.#post({ type: 'group_up', node, connectionId });
@@ -484,72 +430,14 @@ export class NameServer implements GenServer<undefined> {
     this.#post({ type: 'group_down', node, connectionId });
   }
 
-  // --- nodes that go -------------------------------------------------------------------------------------------
-
-  /** The others of our group want to know of the loss of a node, unless it is of no group of ours. */
-  #ofInterest(node: Atom): Gone {
-    return this.options.groups.isParticipant(node) ? 'disconnected' : 'ignore_node';
+  /** See `Global.disconnect`. */
+  disconnectAll(): Promise<Atom[]> {
+    return this.#membership.disconnectAll();
   }
 
-  /** The connection stays, so that neither locks nor names end by themselves. */
-  #groupDown(node: Atom, connectionId: number): void {
-    if (this.peers.connections.get(node) !== connectionId) return;
-    this.#excluded.add(node);
-    this.#dropResources(node);
-    this.#gone(node, this.options.groups.isMember(node) ? 'disconnected' : 'ignore_node');
-  }
-
-  #gone(node: Atom, why: Gone): void {
-    const { peers, locker } = this;
-    this.#sessions.gone(node);
-    locker.removeFromKnown(node);
-    if (why === 'remove_connection') this.#markRemoving(node);
-    else if (!peers.removing.delete(node) && why === 'disconnected' && this.#prevents) {
-      this.#partitions.tellLost(node);
-    }
-    peers.pending.delete(node);
-    peers.known.delete(node);
-    peers.synced.delete(node);
-    peers.coming.delete(node);
-    if (why !== 'remove_connection') this.#syncers.tell(node);
-  }
-
-  /** A member of our group is given up: it stays connected, and `global_group` is told. */
-  #exclude(node: Atom): void {
-    this.#gone(node, 'ignore_node');
-    this.self.system.whereis(GLOBAL_GROUP)?.deliver(tuple(DISCONNECT_NODE, node));
-  }
-
-  /** Only where there is, or is about to be, a connection whose end has to be passed over in silence. */
-  #markRemoving(node: Atom): void {
-    const entry = this.self.system.findEntry(node);
-    if (entry?.channel !== undefined || entry?.pending !== undefined) this.peers.removing.add(node);
-  }
-
-  /** Closes all connections that global knows of, without making the others part from one another. */
-  async disconnectAll(): Promise<Atom[]> {
-    const nodes = [...this.peers.connections.keys()];
-    const gone = this.#leaving.wait(nodes);
-    for (const node of nodes) {
-      this.#gone(node, 'remove_connection');
-      this.options.disconnect(node);
-    }
-    await gone;
-    return nodes;
-  }
-
-  /** Resolves when each of these nodes is synchronised with us, or down. */
+  /** See `Membership.sync`. */
   sync(nodes: readonly Atom[]): Promise<void> {
-    const { synced } = this.peers;
-    const missing = nodes.filter(
-      (node) => node !== this.self.node && !synced.has(node) && !this.#excluded.has(node),
-    );
-    for (const node of missing) {
-      void this.options.connect(node).then((up) => {
-        if (!up) this.#syncers.tell(node);
-      });
-    }
-    return this.#syncers.wait(missing);
+    return this.#membership.sync(nodes);
   }
 
   // --- robustness ------------------------------------------------------------------------------------------------
