@@ -11,7 +11,7 @@ import { startLink } from '../stdlib/gen_server.js';
 import type { StartResult } from '../stdlib/proc_lib.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
-import { ExportFun } from '../terms/fun.js';
+import type { ExportFun } from '../terms/fun.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
@@ -27,9 +27,9 @@ import {
   RANDOM_EXIT_NAME,
   RANDOM_NOTIFY_NAME,
   type ResolveFunction,
-  type Resolvers,
   resolveIt,
 } from './global_resolve.js';
+import { ResolveFunctions } from './global_resolve_functions.js';
 import type { Rpc } from './rpc.js';
 
 export interface GlobalOptions {
@@ -59,16 +59,12 @@ const REGISTER = atom('register');
 const REGISTER_EXT = atom('register_ext');
 const UNREGISTER = atom('unregister');
 const BADARG = atom('badarg');
-const MODULE = atom('global');
-const RESOLVE_IT = atom('resolve_it');
 const CODE_MODULE = 'global';
-const RESOLVER_MODULE = 'otpnode_global';
 
 export class Global implements NameService {
   readonly #system: System;
   readonly #options: GlobalOptions;
-  readonly #resolvers: Resolvers;
-  readonly #functions = new Map<string, ResolveFunction>();
+  readonly #resolvers: ResolveFunctions;
   readonly #concealments: Concealments;
   readonly #groups: GroupConfig;
   /**
@@ -87,10 +83,7 @@ export class Global implements NameService {
     this.#system = system;
     this.#options = options;
     this.#groups = options.groups ?? new GroupConfig(system.node, undefined);
-    this.#resolvers = {
-      find: (method) => this.#find(method),
-      ask: (self, node, args, timeoutMs) => options.rpc(self, node, MODULE, RESOLVE_IT, args, timeoutMs),
-    };
+    this.#resolvers = new ResolveFunctions(options.rpc, options.code);
     this.#server = this.#newServer();
     this.#concealments = new Concealments(system, {
       rpc: options.rpc,
@@ -146,8 +139,7 @@ export class Global implements NameService {
    * Gives a process the name on all nodes. Resolves to false if somebody has it, or the process has another.
    * `method` is the resolve function for conflicts when separate networks join; see `resolver`.
    */
-  registerName(self: Process, name: Term, pid: Pid, method: Term = RANDOM_EXIT_NAME): Promise<boolean> {
-    void self;
+  registerName(_self: Process, name: Term, pid: Pid, method: Term = RANDOM_EXIT_NAME): Promise<boolean> {
     return this.#server.registrar.run(async (registrar, nodes) => {
       if (this.whereisName(name) !== undefined || !this.#mayHaveName(name, pid)) return false;
       await askAll(registrar, nodes, tuple(REGISTER, name, pid, method));
@@ -165,16 +157,14 @@ export class Global implements NameService {
   }
 
   /** Gives the name to a process, whoever had it before: on every node one follows the other without a gap. */
-  reRegisterName(self: Process, name: Term, pid: Pid, method: Term = RANDOM_EXIT_NAME): Promise<void> {
-    void self;
+  reRegisterName(_self: Process, name: Term, pid: Pid, method: Term = RANDOM_EXIT_NAME): Promise<void> {
     return this.#server.registrar.run(async (registrar, nodes) => {
       await askAll(registrar, nodes, tuple(REGISTER, name, pid, method));
     });
   }
 
   /** Takes a name away on all nodes. */
-  async unregisterName(self: Process, name: Term): Promise<void> {
-    void self;
+  async unregisterName(_self: Process, name: Term): Promise<void> {
     if (this.whereisName(name) === undefined) return;
     await this.#server.registrar.run(async (registrar, nodes) => {
       await askAll(registrar, nodes, tuple(UNREGISTER, name));
@@ -183,12 +173,11 @@ export class Global implements NameService {
 
   /** Registers a process of an external node, which ends with this node (`register_name_external/3`). */
   registerNameExternal(
-    self: Process,
+    _self: Process,
     name: Term,
     pid: Pid,
     method: Term = RANDOM_EXIT_NAME,
   ): Promise<boolean> {
-    void self;
     return this.#server.registrar.run(async (registrar, nodes) => {
       if (this.whereisName(name) !== undefined) return false;
       await askAll(registrar, nodes, tuple(REGISTER_EXT, name, pid, method, this.#system.node));
@@ -356,16 +345,7 @@ export class Global implements NameService {
    * ask this node to run it while the process of that name is here.
    */
   resolver(name: string, resolve: ResolveFunction): ExportFun {
-    this.#functions.set(name, resolve);
-    return new ExportFun(atom(RESOLVER_MODULE), atom(name), 3);
-  }
-
-  #find(method: ExportFun): ResolveFunction | undefined {
-    const [module, fun] = [nameOf(method.module), nameOf(method.function)];
-    if (method.arity !== 3) return undefined;
-    if (module === RESOLVER_MODULE) return this.#functions.get(fun);
-    const defined = this.#options.code?.find(module, fun, 3);
-    return defined && ((self, name, pid1, pid2) => defined([name, pid1, pid2], self));
+    return this.#resolvers.define(name, resolve);
   }
 
   /** What remote callers may reach: `resolve_it/4` is how other nodes settle conflicts of our names. */
@@ -398,10 +378,6 @@ export function globalOf(self: Process): Global {
 
 export type { Concealment } from './global_conceal.js';
 export { NOTIFY_ALL_NAME, RANDOM_EXIT_NAME, RANDOM_NOTIFY_NAME, type ResolveFunction };
-
-function nameOf(value: Atom | boolean): string {
-  return typeof value === 'boolean' ? String(value) : value.name;
-}
 
 function checked(id: Tuple): Tuple {
   if (isLockId(id)) return id;
