@@ -145,7 +145,7 @@ export class Node {
     const joining = join(
       {
         name: this.name,
-        isConnected: (node) => system.distEntry(node).channel !== undefined,
+        isConnected: (node) => system.isUp(node),
         isRemoving: (node) => global.isRemoving(node),
         connect: (node) => this.connect(node),
         warn: (text) => system.log('warning', text),

@@ -1,10 +1,10 @@
 // `otpnode check -config F…`: reads the configuration files of all nodes of a cluster and says what will go wrong.
 import { lookup } from 'node:dns/promises';
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConfigError, loadConfig } from '../index.js';
 import { checkCluster, type Finding, hostsOf, type NodeConfig, withNames } from '../kernel/config_check.js';
 import { finalLine } from './final_line.js';
+import { isFile } from './find_application.js';
 
 export const CHECK_USAGE = `usage: otpnode check [--json] -config FILE… | NODE=FILE…
 
@@ -72,10 +72,6 @@ function read(words: readonly string[], cwd: string): { configs: NodeConfig[]; f
 function suffixFinding(file: string): Finding {
   const text = `${file} is there, but -config ${file} reads ${file}.config`;
   return { severity: 'warning', code: 'suffix', text, files: [file] };
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 async function resolvesHere(host: string): Promise<boolean> {

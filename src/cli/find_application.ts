@@ -41,7 +41,8 @@ function moduleFile(directory: string, name: string): string | undefined {
   return files.find(isFile) ?? packageFile(join(directory, name)) ?? ownPackageFile(directory, name);
 }
 
-function isFile(path: string): boolean {
+/** Whether there is a file of that path. */
+export function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 

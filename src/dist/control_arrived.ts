@@ -9,7 +9,7 @@ import { NOPROC } from '../erts/exit_reason.js';
 import * as signal from '../erts/signal.js';
 import * as spawns from '../erts/spawn_request.js';
 import type { System } from '../erts/system.js';
-import { Atom } from '../terms/atom.js';
+import { Atom, isAtom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
@@ -268,10 +268,6 @@ function malformed(what: string): DecodeError {
 
 function expectFields(elements: readonly Term[], count: number): void {
   if (elements.length !== count) throw malformed(`${elements.length} elements where ${count} are expected`);
-}
-
-function isAtom(term: Term | undefined): term is Atom | boolean {
-  return term instanceof Atom || typeof term === 'boolean';
 }
 
 /** A pid of any node; one that claims to be ours could be ours. */

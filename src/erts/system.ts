@@ -277,6 +277,11 @@ export class System {
     return this.#entries.get(node);
   }
 
+  /** Whether a node is connected, or is this one. */
+  isUp(node: Atom): boolean {
+    return node === this.node || this.findEntry(node)?.channel !== undefined;
+  }
+
   /** The entry of a node that is connected or being connected now; undefined if it cannot be. */
   connectedEntry(node: Atom): DistEntry | undefined {
     const entry = this.distEntry(node);

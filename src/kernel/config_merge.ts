@@ -3,6 +3,7 @@
 import { ConfigError } from '../errors.js';
 import { Atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
+import { isInteger } from '../terms/number.js';
 import { equals } from '../terms/order.js';
 import type { Term } from '../terms/term.js';
 import { Tuple } from '../terms/tuple.js';
@@ -86,10 +87,6 @@ function isDistributed(entry: Term): boolean {
   if (elements.length === 2) return true;
   const time = elements[1] as Term;
   return elements.length === 3 && (isInteger(time) || (time instanceof Atom && time.name === 'infinity'));
-}
-
-function isInteger(term: Term): boolean {
-  return typeof term === 'number' || typeof term === 'bigint';
 }
 
 /** The error of a kernel parameter whose value is wrong, in the words that OTP has for `distributed`. */

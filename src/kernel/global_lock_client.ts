@@ -67,9 +67,7 @@ export async function delLock(
   timeoutMs?: number,
 ): Promise<void> {
   const { system } = self;
-  const connected = nodes.filter(
-    (node) => node === system.node || system.findEntry(node)?.channel !== undefined,
-  );
+  const connected = nodes.filter((node) => system.isUp(node));
   await askAll(self, connected, tuple(DEL_LOCK, id), timeoutMs);
 }
 

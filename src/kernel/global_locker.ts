@@ -320,7 +320,7 @@ export class Locker {
 
   #tell(self: Process, him: Candidate, set: boolean): void {
     const message = lockSet(self.pid, set, [...this.#known], him.version, him.hisTag);
-    if (!isUp(self.system, him.node)) return;
+    if (!self.system.isUp(him.node)) return;
     if (him.version < LOCK_SET_BY_PROXY) self.send(him.locker, message);
     else this.#send(self, [{ node: him.node, message }]);
   }
@@ -331,11 +331,6 @@ export class Locker {
       self.send(tuple(GLOBAL_NAME_SERVER, node), tuple(GEN_CAST, message));
     }
   }
-}
-
-/** Whether a node is this one, or connected. */
-export function isUp(system: System, node: Atom): boolean {
-  return node === system.node || system.findEntry(node)?.channel !== undefined;
 }
 
 /** Logs a message that means nothing to a process of global; exits of others it survives without a word. */

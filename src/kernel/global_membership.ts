@@ -8,7 +8,7 @@ import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
 import type { Term } from '../terms/term.js';
 import { tuple } from '../terms/tuple.js';
-import { isUp, type Locker } from './global_locker.js';
+import type { Locker } from './global_locker.js';
 import { inSync } from './global_messages.js';
 import type { NameServerOptions } from './global_options.js';
 import type { Peers } from './global_peers.js';
@@ -98,7 +98,7 @@ export class Membership {
     coming.add(node);
     server.system.spawn(async (self) => {
       for (let tries = 0; tries <= options.connectRetries; tries++) {
-        if ((await options.connect(node)) || isUp(self.system, node)) {
+        if ((await options.connect(node)) || self.system.isUp(node)) {
           coming.delete(node);
           this.#host.send(node, tuple(GEN_CAST, inSync(self.node)));
           return;
@@ -114,7 +114,7 @@ export class Membership {
   /** It could not be connected; but it may have connected to us meanwhile. */
   notReached(node: Atom): void {
     const { self } = this.#host;
-    if (isUp(self.system, node)) this.#host.send(node, tuple(GEN_CAST, inSync(self.node)));
+    if (self.system.isUp(node)) this.#host.send(node, tuple(GEN_CAST, inSync(self.node)));
     else this.gone(node, this.#ofInterest(node));
   }
 

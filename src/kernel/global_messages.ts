@@ -4,6 +4,7 @@
 // a peer sends is checked here: a message that is not as it should be reads as undefined.
 import { Atom, atom } from '../terms/atom.js';
 import { TermMap } from '../terms/map.js';
+import { isInteger } from '../terms/number.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
@@ -353,8 +354,4 @@ function readExternal(item: Term): ExternalName | undefined {
   if (!(item instanceof Tuple) || item.elements.length !== 3) return undefined;
   const [name, pid, registrar] = item.elements as [Term, Term, Term];
   return pid instanceof Pid && registrar instanceof Atom ? { name, pid, registrar } : undefined;
-}
-
-function isInteger(term: Term | undefined): term is number | bigint {
-  return typeof term === 'number' || typeof term === 'bigint';
 }

@@ -20,7 +20,7 @@ import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { type Answer, type CallHost, Calls } from './global_calls.js';
 import { NameChanges } from './global_changes.js';
 import { stateToTerm } from './global_info.js';
-import { isUp, Locker, SESSION_LIMIT_MS } from './global_locker.js';
+import { Locker, SESSION_LIMIT_MS } from './global_locker.js';
 import { GLOBAL, LockTable } from './global_locks.js';
 import { Membership, type MembershipHost } from './global_membership.js';
 import {
@@ -105,7 +105,7 @@ export class NameServer implements GenServer<undefined> {
     this.names = new NameTable(watcher);
     this.peers = new Peers(system.node);
     const listener = {
-      isReachable: (node: Atom): boolean => this.peers.coming.has(node) || isUp(system, node),
+      isReachable: (node: Atom): boolean => this.peers.coming.has(node) || system.isUp(node),
       lockIsSet: (node: Atom, tag: number, lockId: Tuple): void =>
         this.#post({ type: 'lock_is_set', node, tag, lockId }),
       expired: (node: Atom, tag: number): void => this.#post({ type: 'expired', node, tag }),

@@ -9,7 +9,7 @@ import type { System } from '../erts/system.js';
 import type { Atom } from '../terms/atom.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import { delLock, randomSleep, setLockOnce } from './global_lock_client.js';
-import { isUp, theBoss, unexpected } from './global_locker.js';
+import { theBoss, unexpected } from './global_locker.js';
 import { GLOBAL, type LockTable } from './global_locks.js';
 import { LocalEvents } from './local_events.js';
 
@@ -71,7 +71,7 @@ export class Registrar {
       // a node that is gone by now needs no change; asking it would connect it again
       return await work(
         self,
-        nodes.filter((node) => isUp(self.system, node)),
+        nodes.filter((node) => self.system.isUp(node)),
       );
     } finally {
       const boss = theBoss(nodes);

@@ -8,7 +8,7 @@
 import type { Process } from '../erts/process.js';
 import { type From, reply } from '../stdlib/gen.js';
 import type { GenServer, Step } from '../stdlib/gen_server.js';
-import { Atom, atom } from '../terms/atom.js';
+import { Atom, atom, isAtom } from '../terms/atom.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
@@ -65,8 +65,4 @@ function spawnFor(self: Process, from: From, request: readonly Term[]): void {
     },
     leader instanceof Pid ? { groupLeader: leader } : {},
   );
-}
-
-function isAtom(term: Term | undefined): term is Atom | boolean {
-  return term instanceof Atom || typeof term === 'boolean';
 }

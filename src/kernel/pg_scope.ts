@@ -10,7 +10,7 @@
 // OTP 29 speaks them to whoever does. Its own (`{discover, Scope, 1}`) are understood.
 import { ErlangError } from '../errors.js';
 import type { Process } from '../erts/process.js';
-import type { NodeEvent, System } from '../erts/system.js';
+import type { NodeEvent } from '../erts/system.js';
 import type { From } from '../stdlib/gen.js';
 import { type GenServer, type Step, startLink } from '../stdlib/gen_server.js';
 import type { StartResult } from '../stdlib/proc_lib.js';
@@ -185,7 +185,7 @@ export class PgScope implements GenServer<undefined> {
   /** Without a connection the message is lost, as the scope there is then. */
   #send(to: Pid | Tuple, message: Term): void {
     const self = this.#running;
-    if (isConnected(self.system, self.system.nodeOf(to))) self.send(to, message);
+    if (self.system.isUp(self.system.nodeOf(to))) self.send(to, message);
   }
 
   #broadcast(message: Term): void {
@@ -247,7 +247,7 @@ export class PgScope implements GenServer<undefined> {
   /** A scope looks for others: it gets our members; if we do not know it, we look for it too. */
   #discovered(pid: Pid): void {
     const self = this.#running;
-    if (pid.node === self.node || !isConnected(self.system, pid.node)) return;
+    if (pid.node === self.node || !self.system.isUp(pid.node)) return;
     this.#send(pid, tuple(GEN_CAST, tuple(SYNC, self.pid, this.#local.toTerm())));
     if (this.#peers.has(pid.key)) return;
     this.#newPeer(pid);
@@ -332,8 +332,4 @@ export class PgScope implements GenServer<undefined> {
     }
     if (left.length > 0) this.#broadcast(tuple(LEAVE, this.#running.pid, pid, left));
   }
-}
-
-function isConnected(system: System, node: Atom): boolean {
-  return node === system.node || system.findEntry(node)?.channel !== undefined;
 }

@@ -2,7 +2,7 @@
 // number, a division by zero or a float out of range is `badarith`, never NaN or an infinity.
 import { ErlangError } from '../errors.js';
 import { atom } from './atom.js';
-import { Float, integer } from './number.js';
+import { Float, integer, isInteger } from './number.js';
 import type { Term } from './term.js';
 
 const BADARITH = atom('badarith');
@@ -11,10 +11,6 @@ type Integer = number | bigint;
 
 function badarith(): ErlangError {
   return new ErlangError(BADARITH, [], 'an error in an arithmetic expression');
-}
-
-function isInteger(term: Term): term is Integer {
-  return Number.isInteger(term) || typeof term === 'bigint';
 }
 
 /** The value of a float, or the float nearest to an integer. */

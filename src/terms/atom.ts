@@ -2,6 +2,7 @@
 //
 // The table holds its atoms weakly, so that a peer cannot fill it. `true` and `false` are JavaScript booleans.
 import { BadArg } from '../errors.js';
+import type { Term } from './term.js';
 
 /** An Erlang atom other than `true` and `false`. Made by {@link atom} only, compared with `===`. */
 export class Atom {
@@ -51,6 +52,11 @@ export function existingAtom(name: string): Atom | boolean | undefined {
 /** How many atoms are alive, or were until lately. */
 export function atomCount(): number {
   return table.size;
+}
+
+/** Erlang's `is_atom/1`. */
+export function isAtom(term: Term | undefined): term is Atom | boolean {
+  return term instanceof Atom || typeof term === 'boolean';
 }
 
 /** The text of an atom or boolean. */

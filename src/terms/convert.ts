@@ -16,7 +16,7 @@
 // Anything else is refused with the place where it stands, undefined too; but as in JSON a property that is undefined
 // is left out.
 import { BadArg } from '../errors.js';
-import { Atom, atom } from './atom.js';
+import { Atom, atom, atomOrBoolean } from './atom.js';
 import { BitString, binary, charlist } from './binary.js';
 import { format } from './format.js';
 import { ExportFun, OpaqueFun } from './fun.js';
@@ -91,7 +91,7 @@ function make(value: unknown, options: FromOptions, path: readonly unknown[]): T
       return options.strings === 'charlist'
         ? charlist(value)
         : options.strings === 'atom'
-          ? symbol(value)
+          ? atomOrBoolean(value)
           : binary(value);
     case 'number':
       return Number.isSafeInteger(value) ? integer(value) : float(value);
@@ -118,13 +118,9 @@ function makeOfObject(value: object, options: FromOptions, path: readonly unknow
   if (prototype !== Object.prototype && prototype !== null) {
     throw refused(`an object of the class ${value.constructor?.name} has no term`, path);
   }
-  const key = options.keys === 'atom' ? symbol : binary;
+  const key = options.keys === 'atom' ? atomOrBoolean : binary;
   const entries = Object.entries(value).filter(([, v]) => v !== undefined);
   return new TermMap(entries.map(([k, v]) => [key(k), make(v, options, [...path, k])]));
-}
-
-function symbol(name: string): Atom | boolean {
-  return name === 'true' ? true : name === 'false' ? false : atom(name);
 }
 
 function refused(message: string, path: readonly unknown[]): BadArg {

@@ -1,5 +1,6 @@
 // Integers are JavaScript numbers within ±(2^53-1) and bigints outside, floats are `Float`: 1 and 1.0 stay different.
 import { BadArg } from '../errors.js';
+import type { Term } from './term.js';
 
 /** An Erlang float. `float(1)` is `1.0`. Never NaN or infinite. */
 export class Float {
@@ -13,6 +14,11 @@ export class Float {
 export function float(value: number): Float {
   if (!Number.isFinite(value)) throw new BadArg(`${value} is no Erlang float`, 'badarith');
   return new Float(value);
+}
+
+/** Erlang's `is_integer/1`. */
+export function isInteger(term: Term | undefined): term is number | bigint {
+  return typeof term === 'number' || typeof term === 'bigint';
 }
 
 /** An integer of any size in its one representation: `number` within ±(2^53-1), else `bigint`. -0 becomes 0. */
