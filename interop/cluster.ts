@@ -52,7 +52,7 @@ export const RESTART_MS = 1500;
 const REPORTED = 10;
 
 /** A `sys.config` for a role: by default it waits for the two others, and restarts after 1500 ms. */
-export function configText(role: string, config: Config = {}): string {
+function configText(role: string, config: Config = {}): string {
   const others = ROLES.filter((other) => other !== role);
   const list = (names: readonly string[]) => `[${names.map((name) => `'${nodeName(name)}'`).join(', ')}]`;
   const timeout = 'syncTimeoutMs' in config ? config.syncTimeoutMs : 30_000;
@@ -422,7 +422,7 @@ export class Cluster {
 }
 
 /** How `iex` of a release starts the application: `--app` is gone since Elixir 1.18. */
-export function appWords(of: Release): string[] {
+function appWords(of: Release): string[] {
   const [, minor] = of.elixir.split('.').map(Number);
   if ((minor ?? 0) < 18) return ['--app', 'distro'];
   return ['-e', '{:ok, _} = Application.ensure_all_started(:distro)'];

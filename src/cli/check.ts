@@ -6,7 +6,7 @@ import { checkCluster, type Finding, hostsOf, type NodeConfig, withNames } from 
 import { finalLine } from './final_line.js';
 import { isFile } from './find_application.js';
 
-export const CHECK_USAGE = `usage: otpnode check [--json] -config FILE… | NODE=FILE…
+const CHECK_USAGE = `usage: otpnode check [--json] -config FILE… | NODE=FILE…
 
 Reads the configuration files of all nodes of a cluster, one per node, and says what will go wrong.
 Whose file is whose is found out from the lists in them; NODE=FILE says it: abc@127.0.0.1=config/a

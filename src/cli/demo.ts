@@ -4,7 +4,7 @@ import { format } from '../index.js';
 import { DemoCluster, ROLES, type Role, type Seen } from './demo_cluster.js';
 import { findElixir } from './demo_elixir.js';
 
-export const DEMO_USAGE = `usage: otpnode demo [--keep]
+const DEMO_USAGE = `usage: otpnode demo [--keep]
 
 Three nodes, abc, bcd and def, run the application distro on one of them: abc is killed, bcd goes on after
 five seconds, abc comes back and takes over. With iex on PATH bcd is a real Elixir node.

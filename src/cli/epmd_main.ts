@@ -4,7 +4,7 @@ import { type EpmdServerOptions, startEpmdServer } from '../dist/epmd.js';
 import { isEpmd, isInUse, startEpmd } from '../dist/epmd_start.js';
 import { dump, type EpmdAddress, kill, names, stop } from '../dist/erl_epmd.js';
 
-export const EPMD_USAGE = `usage: otpnode epmd [-port No] [-address List] [-relaxed_command_check] [-packet_timeout Seconds] [-daemon]
+const EPMD_USAGE = `usage: otpnode epmd [-port No] [-address List] [-relaxed_command_check] [-packet_timeout Seconds] [-daemon]
        otpnode epmd [-port No] -names | -dump | -kill | -stop Name | -started
 
   -port No                listen on, or ask at, another port than 4369 (ERL_EPMD_PORT)

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { inspect } from './inspect_frames.js';
 
-export const INSPECT_USAGE = `usage: otpnode inspect [FILE | HEX | BASE64 | -]
+const INSPECT_USAGE = `usage: otpnode inspect [FILE | HEX | BASE64 | -]
 
 Shows bytes of the external term format, or of a connection between nodes, as a tree of tags, offsets and values.
 The bytes are a file's, standard input's (-, or no argument), or given as hex or base64. A file may hold hex or base64

@@ -13,7 +13,7 @@ import {
 import { readFlags } from './flags.js';
 import { configOf, nodeName, nodeOptions, surroundings } from './node_options.js';
 
-export const STATUS_USAGE = `usage: otpnode status --name NODE@HOST [--cookie C] [--json]
+const STATUS_USAGE = `usage: otpnode status --name NODE@HOST [--cookie C] [--json]
 
 Connects to a running node, BEAM or otpnode, as a hidden one and prints what its application_controller, dist_ac and
 global know: which applications run where and who stands by, in which order; which restart times are running; who is

@@ -5,7 +5,7 @@ import { DecodeError } from '../errors.js';
 
 export const INTEGER = 0x02;
 export const BIT_STRING = 0x03;
-export const OBJECT_IDENTIFIER = 0x06;
+const OBJECT_IDENTIFIER = 0x06;
 export const UTC_TIME = 0x17;
 export const GENERALIZED_TIME = 0x18;
 export const SEQUENCE = 0x30;

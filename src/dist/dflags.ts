@@ -67,7 +67,7 @@ const NAMES: readonly (readonly [bigint, string])[] = [
 ];
 
 /** What `MANDATORY_25_DIGEST` stands for: what OTP 25 requires, and every release from 23 on has. */
-export const MANDATORY_DFLAGS_25: bigint =
+const MANDATORY_DFLAGS_25: bigint =
   DFLAG_EXTENDED_REFERENCES |
   DFLAG_FUN_TAGS |
   DFLAG_NEW_FUN_TAGS |

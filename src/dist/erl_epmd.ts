@@ -32,7 +32,7 @@ export interface EpmdAddress {
   readonly timeoutMs?: number | undefined;
 }
 
-export const EPMD_PORT = 4369;
+const EPMD_PORT = 4369;
 /** We speak the distribution protocol of OTP 23 and later; lowest 5 is what OTP itself registers. */
 const HIGHEST_VERSION = 6;
 const LOWEST_VERSION = 5;

@@ -144,7 +144,7 @@ export type SpawnReply = 'yes' | 'error_only' | 'no';
 export type Signal = (channel: DistChannel) => void;
 
 /** Signals kept for a node whose connection is being set up; for more it counts as not connected. */
-export const MAX_PENDING_SIGNALS = 100_000;
+const MAX_PENDING_SIGNALS = 100_000;
 
 export class DistEntry {
   readonly node: Atom;

@@ -10,7 +10,7 @@ export interface Clock {
 }
 
 /** The longest time a timer of Node.js takes; longer ones fire at once, so `infinity` sets no timer at all. */
-export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
+const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
 
 /** The real clock. */
 export const realClock: Clock = {

@@ -32,8 +32,6 @@ export const EXPORT_EXT = 113;
 export const NEW_REFERENCE_EXT = 114;
 export const SMALL_ATOM_EXT = 115;
 export const MAP_EXT = 116;
-/** Refused since OTP 23. */
-export const FUN_EXT = 117;
 export const ATOM_UTF8_EXT = 118;
 export const SMALL_ATOM_UTF8_EXT = 119;
 export const V4_PORT_EXT = 120;

@@ -40,7 +40,7 @@ function read(source: ConfigSource, place: ConfigPlace): readonly Term[] {
 }
 
 /** The file that `-config NAME` means: `x` and `x.config` are the same file, `x.cfg` is `x.cfg.config`. */
-export function configFileName(name: string): string {
+function configFileName(name: string): string {
   const base = baseName(name);
   const stem = base.endsWith('.config') ? base.slice(0, -'.config'.length) : base;
   const dir = dirName(name);
@@ -83,7 +83,7 @@ function isFile(path: string, cwd: string): boolean {
 }
 
 /** The list in a configuration file. `name` is as it appears in error texts. */
-export function readConfigFile(name: string, cwd: string): readonly Term[] {
+function readConfigFile(name: string, cwd: string): readonly Term[] {
   const where = `config file ${quoteString(name)}`;
   let bytes: Uint8Array;
   try {

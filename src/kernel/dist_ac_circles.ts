@@ -90,7 +90,7 @@ export async function openCircles(
 }
 
 /** Who waits for whom, a sentence each. */
-export function whoWaitsForWhom(blocked: readonly Blocked[]): string[] {
+function whoWaitsForWhom(blocked: readonly Blocked[]): string[] {
   const waits = (node: Atom): Blocked['waits'] | undefined => blocked.find((one) => one.node === node)?.waits;
   return blocked.flatMap(({ node, weights, introduced, started, waits: own }) => [
     ...(own === 'start' ? [`${node.name} waits until another node starts an application`] : []),
@@ -103,7 +103,7 @@ export function whoWaitsForWhom(blocked: readonly Blocked[]): string[] {
 }
 
 /** Who is to be told of which start: all that wait for a start are told of each that is done elsewhere. */
-export function unannounced(
+function unannounced(
   blocked: readonly Blocked[],
 ): { readonly to: Atom; readonly node: Atom; readonly app: Atom }[] {
   return blocked.flatMap(({ node, started }) =>
@@ -114,7 +114,7 @@ export function unannounced(
 }
 
 /** Who waits for a start by one of these nodes, and has not read the introduction of the node where it runs. */
-export function misled(
+function misled(
   blocked: readonly Blocked[],
   places: readonly Place[],
 ): { readonly to: Atom; readonly app: Atom; readonly nodes: readonly Atom[]; readonly at: Atom }[] {

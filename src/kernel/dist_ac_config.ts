@@ -10,11 +10,7 @@ const BADARG = atom('badarg');
 const BAD_DISTRIBUTION_SPEC = atom('bad_distribution_spec');
 
 /** An entry `{App, Nodes}` or `{App, Time, Nodes}`; undefined for what OTP skips, such as a negative time. */
-export function distributedEntry(
-  self: Atom,
-  entry: Term,
-  permission: (app: Atom) => boolean,
-): Appl | undefined {
+function distributedEntry(self: Atom, entry: Term, permission: (app: Atom) => boolean): Appl | undefined {
   if (!(entry instanceof Tuple)) return undefined;
   const { elements } = entry;
   const [name] = elements;

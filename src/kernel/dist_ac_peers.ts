@@ -243,7 +243,7 @@ function failedElsewhere(
 }
 
 /** A node that was to take the application over from us will not; with the last one gone it is just stopped. */
-export function candidateGone(s: State, node: Atom, only: Atom | undefined, fx: Effect[]): State {
+function candidateGone(s: State, node: Atom, only: Atom | undefined, fx: Effect[]): State {
   const sReqs = [...s.sReqs];
   const pReqs = s.pReqs.flatMap((request) => {
     if ((only !== undefined && request.app !== only) || !request.nodes.includes(node)) return [request];

@@ -41,7 +41,7 @@ const DISTRIBUTION_MISMATCH = atom('distribution_mismatch');
 const UNKNOWN_APPLICATION = atom('unknown_application');
 
 /** A decision that waits longer than this is looked at, and reported. */
-export const LOOK_AFTER_MS = 5000;
+const LOOK_AFTER_MS = 5000;
 
 /** Begins the decision about an application, or begins it again. */
 export function startAppl(
@@ -187,7 +187,7 @@ function act(
  * A permitted node that runs the application now. With it we become a standby at once, where OTP waits for the
  * node that ought to run it and may never start it.
  */
-export function runningAt(s: State, appl: Appl, all: ReadonlySet<Atom>, around: Around): Atom | undefined {
+function runningAt(s: State, appl: Appl, all: ReadonlySet<Atom>, around: Around): Atom | undefined {
   const node = remoteStartedAt(s, appl.name) ?? distributedAt(appl.id);
   return node !== undefined && all.has(node) && around.connected.has(node) ? node : undefined;
 }
@@ -307,7 +307,7 @@ function answer(s: State, callers: readonly From[], result: Term, fx: Effect[]):
   return s;
 }
 
-export function toAc(fx: Effect[], tag: Atom, app: Atom, what: Term): void {
+function toAc(fx: Effect[], tag: Atom, app: Atom, what: Term): void {
   fx.push({ do: 'ac', message: tuple(tag, app, what) });
 }
 

@@ -348,7 +348,7 @@ function left(self: Process, deadline: number): number {
 }
 
 /** `{global, [Locker, Locker]}`, the lower pid first: the same on both sides. */
-export function lockIdOf(mine: Pid, his: Pid): Tuple {
+function lockIdOf(mine: Pid, his: Pid): Tuple {
   return tuple(GLOBAL, compare(mine, his) < 0 ? [mine, his] : [his, mine]);
 }
 

@@ -14,7 +14,7 @@ import { Tuple, tuple } from '../terms/tuple.js';
 export const GLOBAL: Term = atom('global');
 
 /** Locks in the table at most; beyond it new ones are refused, as if taken. */
-export const MAX_LOCKS = 100_000;
+const MAX_LOCKS = 100_000;
 
 /** How the table watches the processes that hold locks. */
 export interface Watcher {

@@ -12,7 +12,7 @@ import { type Tuple, tuple } from '../terms/tuple.js';
 import type { Watcher } from './global_locks.js';
 
 /** Names in the table at most; beyond it new ones are not inserted. */
-export const MAX_NAMES = 250_000;
+const MAX_NAMES = 250_000;
 
 export interface GlobalName {
   readonly name: Term;

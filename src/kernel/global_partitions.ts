@@ -127,7 +127,7 @@ export class Partitions {
 }
 
 /** How long a report is remembered. */
-export const REMEMBER_MS: number = 60 * 60 * 1000;
+const REMEMBER_MS: number = 60 * 60 * 1000;
 
 /** Reports remembered at most; the oldest go first. */
 const MAX_REPORTS = 10_000;
@@ -171,7 +171,7 @@ export class LostConnections {
 }
 
 /** A node's creation, extended by random high bits so that it differs for each start of its `global`. */
-export function extendedCreation(creation: number): number | bigint {
+function extendedCreation(creation: number): number | bigint {
   const high = BigInt(randomBytes(4).readUInt32BE() % 2 ** 27);
   return integer((high << 32n) + BigInt(creation));
 }

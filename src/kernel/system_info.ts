@@ -10,7 +10,7 @@ import { isTagged, type Tuple, tuple } from '../terms/tuple.js';
 /** The version of this package. */
 export const VERSION = '0.1.0';
 /** The OTP release whose behaviour and formats we keep to: callers decide by it what to ask. */
-export const OTP_RELEASE = '25';
+const OTP_RELEASE = '25';
 const UNDEFINED = atom('undefined');
 const ATOM_LIMIT = 1048576;
 const WORDSIZE = atom('wordsize');

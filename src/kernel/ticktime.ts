@@ -9,7 +9,7 @@ import { tuple } from '../terms/tuple.js';
 
 const ONGOING_CHANGE_TO = atom('ongoing_change_to');
 
-export const TRANSITION_SECONDS = 60;
+const TRANSITION_SECONDS = 60;
 
 /** What a new ticktime is applied to: the live connections. */
 export interface Ticking {
