@@ -188,8 +188,11 @@ export async function helpText(columns = 100): Promise<string> {
     cli.options(Object.fromEntries(options.map(([name, description]) => [name, { description, group }])));
   }
   return `${await cli
-    .example('otpnode --name abc@127.0.0.1 --cookie C --app distro -config config/a', 'one of three')
-    .epilogue('Configuration files have the form of sys.config: see docs/cli.md and docs/configuration.md.')
+    .epilogue(
+      'Example, one node of three:\n' +
+        '  otpnode --name abc@127.0.0.1 --cookie C --app distro -config config/a\n\n' +
+        'Configuration files have the form of sys.config: see docs/cli.md and docs/configuration.md.',
+    )
     .getHelp()}\n`;
 }
 
@@ -209,7 +212,7 @@ const OPTIONS: readonly (readonly [group: string, options: readonly Option[]])[]
     [
       ['name', 'long name, abc@127.0.0.1; %p stands for the process id'],
       ['sname', 'short name, abc or abc@host'],
-      ['cookie', 'the cookie; without it ~/.erlang.cookie, as erl (-setcookie C)'],
+      ['cookie', 'the cookie (-setcookie C); without it ~/.erlang.cookie, as with erl'],
       ['setcookie NODE C', 'the cookie for one other node'],
       ['hidden', 'be a hidden node'],
       ['join N…', 'connect to these nodes, again when the connection is lost'],
@@ -229,7 +232,7 @@ const OPTIONS: readonly (readonly [group: string, options: readonly Option[]])[]
     'Distribution',
     [
       ['proto_dist', 'inet_tcp, inet6_tcp, inet_tls or inet6_tls'],
-      ['ssl_dist_optfile', 'the options of TLS, in OTP’s form'],
+      ['ssl_dist_optfile', 'a file with the options of TLS, in the form of OTP'],
       ['ssl_dist_opt K V…', 'single options of TLS: server_certfile F'],
       ['dist_listen', 'false: accept no connections'],
       ['start_epmd', 'false: start no port mapper where there is none'],
