@@ -104,6 +104,7 @@ export class Node {
     this.client = new Client(system);
   }
 
+  /** Its name, `name@host`. */
   get name(): Atom {
     return this.system.node;
   }
@@ -167,6 +168,7 @@ export class Node {
     return this.#stopping;
   }
 
+  /** `stop`, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }

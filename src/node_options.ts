@@ -6,6 +6,7 @@ import type { CookieFile } from './kernel/auth.js';
 import type { Config } from './kernel/config.js';
 import type { ProtoDistOptions } from './kernel/proto_dist.js';
 
+/** What `startNode` is told; only the name and the cookie have to be. */
 export interface NodeOptions extends ProtoDistOptions {
   /** The node's name, `name@host`; `undefined@host` asks the node `nameFrom` for one. */
   readonly name: string;

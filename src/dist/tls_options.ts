@@ -58,11 +58,13 @@ export interface TlsSide {
   readonly verifyFun?: { readonly name: string; readonly fun: VerifyFun; readonly state: Term };
 }
 
+/** The two roles of a node: it lets in as a server and dials as a client. */
 export interface TlsOptions {
   readonly server: TlsSide;
   readonly client: TlsSide;
 }
 
+/** Where `readTlsOptions` finds them. */
 export interface TlsSources {
   /** `-ssl_dist_optfile`. */
   readonly optfile?: string | undefined;

@@ -27,6 +27,7 @@ export type Destination = Pid | Atom | Tuple | Reference;
 /** How long an alias lives: until removed, or until the monitor ends, or until one reply came as well. */
 export type AliasMode = 'explicit_unalias' | 'demonitor' | 'reply_demonitor';
 
+/** What a process starts with. */
 export interface SpawnOptions {
   readonly link?: Process;
   readonly name?: Atom;
@@ -55,6 +56,7 @@ interface Waiter {
 const DOWN = atom('DOWN');
 const EXIT = atom('EXIT');
 
+/** See the top of this file. Made by `System.spawn`, given to what it runs as `self`. */
 export class Process {
   readonly pid: Pid;
   readonly system: System;
@@ -106,6 +108,7 @@ export class Process {
     return this.system.node;
   }
 
+  /** Whether it has not ended yet. */
   get alive(): boolean {
     return this.#exitReason === undefined;
   }
@@ -304,11 +307,13 @@ export class Process {
     return handle;
   }
 
+  /** Ends a timer of `sendAfter`; one that has run or was ended is passed over. */
   cancelTimer(handle: unknown): void {
     this.#timers.delete(handle);
     this.system.clock.clearTimeout(handle);
   }
 
+  /** `make_ref/0`. */
   makeRef(): Reference {
     return this.system.ids.reference();
   }
@@ -321,6 +326,7 @@ export class Process {
     signal.link(this, to);
   }
 
+  /** `unlink/1`. What that process ends with later is no concern of this one's. */
   unlink(from: Pid): void {
     this.#check();
     signal.unlink(this, from);
@@ -362,6 +368,7 @@ export class Process {
     return ref;
   }
 
+  /** `unalias/1`: messages sent to it from now on are dropped. */
   unalias(ref: Reference): void {
     this.system.removeAlias(this, ref);
   }
@@ -385,6 +392,7 @@ export class Process {
     return this.system.spawn(main, { ...this.#inherited(), ...options }).pid;
   }
 
+  /** `spawn_link/1`: `spawn`, linked to this process from the start. */
   spawnLink(main: ProcessMain, options: Omit<SpawnOptions, 'link'> = {}): Pid {
     this.#check();
     return this.system.spawn(main, { ...this.#inherited(), ...options, link: this }).pid;

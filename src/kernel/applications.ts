@@ -73,16 +73,19 @@ export class ApplicationModule {
     for (const name of this.controller.includedIn(app)) await this.#look(name);
   }
 
+  /** `unload/1`. */
   unload(self: Process, app: Term): Promise<Term> {
     return this.#ask(self, tuple(atom('unload_application'), app));
   }
 
+  /** `start/2`; loads it first if need be. */
   async start(self: Process, app: Term, type: Term = TEMPORARY): Promise<Term> {
     const loaded = await this.load(self, app);
     if (loaded !== OK && !isAlready(loaded, ALREADY_LOADED)) return loaded;
     return this.#ask(self, tuple(atom('start_application'), app, type));
   }
 
+  /** `ensure_started/2`: `start`, and `ok` if it was started already. */
   async ensureStarted(self: Process, app: Term, type: Term = TEMPORARY): Promise<Term> {
     const started = await this.start(self, app, type);
     return isAlready(started, ALREADY_STARTED) ? OK : started;
@@ -127,6 +130,7 @@ export class ApplicationModule {
     return undefined;
   }
 
+  /** `stop/1`. */
   stop(self: Process, app: Term): Promise<Term> {
     return this.#ask(self, tuple(atom('stop_application'), app));
   }
@@ -145,10 +149,12 @@ export class ApplicationModule {
     return permitApplication(self, this.#locks, app, bool, onlyLoaded);
   }
 
+  /** `set_env/3`. */
   setEnv(self: Process, app: Atom, key: Atom, value: Term): Promise<Term> {
     return this.#ask(self, tuple(atom('set_env'), app, key, value));
   }
 
+  /** See `Applications.changeConfig`. */
   async changeConfig(
     self: Process,
     parameters: Readonly<Record<string, Readonly<Record<string, Term>>>>,
@@ -167,6 +173,7 @@ export class ApplicationModule {
     return this.#ask(self, tuple(atom('config_change'), before));
   }
 
+  /** `unset_env/2`. */
   unsetEnv(self: Process, app: Atom, key: Atom): Promise<Term> {
     return this.#ask(self, tuple(atom('unset_env'), app, key));
   }
@@ -264,6 +271,7 @@ export class Applications {
     await this.#do(`load ${app.name}`, (self) => this.#module.load(self, app, nodes));
   }
 
+  /** Forgets an application that does not run. */
   async unload(app: string): Promise<void> {
     await this.#do(`unload ${app}`, (self) => this.#module.unload(self, atom(app)));
   }
@@ -273,6 +281,7 @@ export class Applications {
     return this.#module.controller.whichApplications().map(applicationInfo);
   }
 
+  /** What is loaded on this node, running or not. */
   loaded(): ApplicationInfo[] {
     return this.#module.controller.tables.loadedApplications().map(applicationInfo);
   }
@@ -282,6 +291,7 @@ export class Applications {
     return this.#module.controller.tables.getEnv(atom(app), atom(key));
   }
 
+  /** Sets a configuration parameter; `configChange` is not called for it. */
   async setEnv(app: string, key: string, value: Term): Promise<void> {
     await this.#do(`set ${key}`, (self) => this.#module.setEnv(self, atom(app), atom(key), value));
   }

@@ -50,6 +50,7 @@ const NOCONNECTION = atom('noconnection');
 const NOTSUP = atom('notsup');
 const SPAWN_REPLY = atom('spawn_reply');
 
+/** Calls from outside of any process; see docs/client.md. */
 export class Client {
   readonly #system: System;
   readonly #pending = new Map<string, Pending>();

@@ -25,6 +25,7 @@ const BADARITY = atom('badarity');
 const MODULE_INFO = atom('module_info');
 const APPLY_FRAME = tuple(atom('erlang'), atom('apply'), 2, []);
 
+/** Which functions callers of other nodes may reach, here called modules as in OTP; nothing else of this process can be. */
 export class CodeServer {
   /** Whether a process of this node says that it runs that module; such a module is there, whatever of it is reached. */
   isRunning: (module: string) => boolean = () => false;
@@ -49,6 +50,7 @@ export class CodeServer {
     functions.set(`${fun}/${arity}`, body);
   }
 
+  /** The function of that name and arity, if remote callers may reach it. */
   find(module: string, fun: string, arity: number): RemoteFunction | undefined {
     return this.#modules.get(module)?.get(`${fun}/${arity}`);
   }

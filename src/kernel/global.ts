@@ -32,6 +32,7 @@ import {
 import { ResolveFunctions } from './global_resolve_functions.js';
 import type { Rpc } from './rpc.js';
 
+/** What the node tells `global`. */
 export interface GlobalOptions {
   /** `connect_all`: nodes form one network in which all know all. */
   readonly connectAll?: boolean;
@@ -61,6 +62,7 @@ const UNREGISTER = atom('unregister');
 const BADARG = atom('badarg');
 const CODE_MODULE = 'global';
 
+/** The names and locks of the whole network, as seen from this node (OTP: the functions of the module `global`). */
 export class Global implements NameService {
   readonly #system: System;
   readonly #options: GlobalOptions;

@@ -46,6 +46,7 @@ type OwnEvent =
       readonly nodes: Term | undefined;
     };
 
+/** The registered name. */
 export const GLOBAL_GROUP: Atom = atom('global_group');
 const CHECK = atom('global_group_check');
 const VERSION = 3;
@@ -66,6 +67,7 @@ const NORMAL = atom('normal');
 const DOWN = atom('DOWN');
 const UNDEFINED = atom('undefined');
 
+/** The process `global_group`, and what this node asks of it; see the top of this file. */
 export class GlobalGroup implements GenServer<undefined> {
   readonly module: Atom = GLOBAL_GROUP;
   readonly #system: System;

@@ -22,14 +22,17 @@ export interface JoinOptions {
 /** What joining needs of a node. */
 export interface JoiningNode {
   readonly name: Atom;
+  /** Whether it is connected to that node. */
   isConnected(node: Atom): boolean;
   /** Whether the node must be left alone for now. */
   isRemoving(node: Atom): boolean;
+  /** Resolves to whether that node is connected now. */
   connect(node: Atom): Promise<boolean>;
   /** Seeds could not be found. */
   warn(text: string): void;
 }
 
+/** A joining that goes on. */
 export interface Joining extends Disposable {
   /** Resolves to whether all seeds were connected in the first attempt. */
   readonly first: Promise<boolean>;

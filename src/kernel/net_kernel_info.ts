@@ -22,6 +22,7 @@ export interface InformedNetKernel {
   readonly nameMode: 'longnames' | 'shortnames';
   /** The nodes that are connected or being connected. */
   connectionNodes(): Atom[];
+  /** Undefined for a node that is neither connected nor being connected. */
   nodeInfo(node: Atom): NodeInfo | undefined;
 }
 

@@ -36,6 +36,7 @@ export function aliasing(self: Process): Held {
 
 /** What connections need of a node. */
 export interface ConnectingNode {
+  /** Resolves to whether that node is connected now. */
   connect(node: Atom): Promise<boolean>;
   readonly netKernel: { disconnect(node: Atom): boolean; nodes(kind: 'connected'): Atom[] };
 }

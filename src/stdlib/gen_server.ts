@@ -52,11 +52,15 @@ export interface GenServer<S> {
   readonly module?: Atom;
   /** `$initial_call`: `{module, init, 1}` by default. */
   readonly initialCall?: InitialCall;
+  /** Makes the first state. `startLink` resolves when it has: until then whoever starts the server waits. */
   init(self: Process, args: Term): Init<S> | Promise<Init<S>>;
+  /** A call: a step with `reply` answers it, one without leaves that to `reply(self, from, …)` later. */
   handleCall?(request: Term, from: From, state: S, self: Process): Stepped<S>;
+  /** A cast, which nobody waits for. */
   handleCast?(message: Term, state: S, self: Process): Stepped<S>;
   /** Any other message: exits of linked processes, DOWNs, `timeout`. Without it they are logged and dropped. */
   handleInfo?(message: Term, state: S, self: Process): Stepped<S>;
+  /** Comes before any message, when a step or `init` said `continue`. */
   handleContinue?(arg: Term, state: S, self: Process): Stepped<S>;
   /** Called before an orderly or disorderly end, except by `kill` or an exit signal that is not trapped. */
   terminate?(reason: Term, state: S, self: Process): void | Promise<void>;

@@ -16,6 +16,7 @@ export interface CallOptions {
 /** Milliseconds alone, or both. */
 export type Limits = number | CallOptions;
 
+/** How long a call waits when nobody says otherwise, as in OTP. */
 export const DEFAULT_TIMEOUT_MS = 5000;
 
 /** The milliseconds of `limits`; undefined where there is no limit. */

@@ -13,6 +13,7 @@ import type { StartResult } from './proc_lib.js';
 /** Which children follow when one ends: none, all, those started after it; or all children are of one kind. */
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'simple_one_for_one';
 
+/** How a supervisor restarts its children; `sup_flags()` of OTP. */
 export interface SupervisorFlags {
   readonly strategy?: Strategy;
   /** More than `intensity` restarts (default 1) within `periodMs` (default 5000) end the supervisor. */
@@ -25,6 +26,7 @@ export interface SupervisorFlags {
   readonly autoShutdown?: AutoShutdown;
 }
 
+/** When a supervisor ends with its children; see `SupervisorFlags.autoShutdown`. */
 export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
 
 /** One child. */
@@ -91,6 +93,7 @@ export function terminateChild(self: Process, supervisor: ServerRef, id: Term): 
   return call(self, supervisor, tuple(TERMINATE_CHILD, id), Number.POSITIVE_INFINITY);
 }
 
+/** Starts a child that has ended and is still known: `{ok, Pid}`, or `{error, running | restarting | not_found | Reason}`. */
 export function restartChild(self: Process, supervisor: ServerRef, id: Term): Promise<Term> {
   return call(self, supervisor, tuple(RESTART_CHILD, id), Number.POSITIVE_INFINITY);
 }

@@ -58,6 +58,7 @@ const UNKNOWN_DEBUG = atom('unknown_debug');
 const UNDEF = atom('undef');
 const MAX_LOG_SIZE = 1000;
 
+/** Nothing is traced, logged or counted. */
 export function newDebug(): Debug {
   return { active: false, trace: false, log: undefined, logSize: 10, statistics: undefined };
 }
@@ -275,6 +276,7 @@ function eventText({ elements }: Tuple): string {
 
 /** The first elements of debug events. */
 export const IN: Atom = atom('in');
+/** See `IN`. */
 export const OUT: Atom = atom('out');
 
 // --- asking others --------------------------------------------------------------------------------------------
@@ -304,6 +306,7 @@ export async function suspend(self: Process, server: ServerRef, limits?: Limits)
   await ask(self, server, atom('suspend'), limits);
 }
 
+/** Ends `suspend`. */
 export async function resume(self: Process, server: ServerRef, limits?: Limits): Promise<void> {
   await ask(self, server, atom('resume'), limits);
 }

@@ -52,12 +52,15 @@ export class TermMap {
     return new TermMap(new Distinct(keys, values, undefined));
   }
 
+  /** `map_size/1`. */
   get size(): number {
     return this.#keys.length;
   }
+  /** The value of a key, undefined without it. */
   get(key: Term): Term | undefined {
     return this.#values[this.#find(key)];
   }
+  /** Whether the map has that key. */
   has(key: Term): boolean {
     return this.#find(key) >= 0;
   }
@@ -70,9 +73,11 @@ export class TermMap {
     const at = this.#find(key);
     return at < 0 ? this : new TermMap([...this].filter((_, i) => i !== at));
   }
+  /** The keys, in the order of `values`; that order means nothing. */
   keys(): readonly Term[] {
     return this.#keys;
   }
+  /** The values, in the order of `keys`. */
   values(): readonly Term[] {
     return this.#values;
   }

@@ -40,6 +40,7 @@ export const bigint: Reader<bigint> = (value) =>
 export const number: Reader<number> = (value) =>
   value instanceof Float ? value.value : typeof value === 'number' ? value : expected('a number', value);
 
+/** `true` or `false`. */
 export const boolean: Reader<boolean> = (value) =>
   typeof value === 'boolean' ? value : expected('true or false', value);
 
