@@ -321,7 +321,7 @@ export class System {
       try {
         send(channel);
       } catch (error) {
-        // whoever sent it is gone on: only the encoder can tell that the peer cannot be told this
+        // whoever sent it has gone on: only the encoder can tell that the peer cannot be told this
         this.log('error', `a signal to ${channel.node.name} is lost: ${String(error)}`, {
           node: channel.node.name,
         });
