@@ -68,7 +68,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Third-party package → the one file that may import it. */
 const DOORS: Record<string, string> = {
   pino: 'kernel/logger',
-  yargs: 'cli/flags',
+  yargs: 'cli/help',
   'yargs-parser': 'cli/flags',
   'epmd-client': 'dist/erl_epmd',
   'erlang-term-format': 'cli/inspect',

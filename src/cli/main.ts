@@ -18,9 +18,10 @@ async function main(argv: readonly string[]): Promise<number> {
   if (first !== undefined && (COMMANDS as readonly string[]).includes(first)) {
     return await command(first as Command, rest);
   }
-  const { readFlags, helpText } = await import('./flags.js');
+  const { readFlags } = await import('./flags.js');
   const flags = readFlags(first === 'help' ? ['--help', ...rest] : argv);
   if (flags.help || argv.length === 0) {
+    const { helpText } = await import('./help.js');
     output.out(await helpText(process.stdout.columns));
     return 0;
   }
