@@ -215,7 +215,7 @@ async function boot(
   const system = new System({
     node: naming?.name.node ?? atom(options.name),
     creation: naming?.name.creation ?? dist.creation,
-    ...(options.log === undefined ? {} : { log: options.log }),
+    log: options.log,
   });
   const groups = new GroupConfig(system.node, options.config?.kernel.globalGroups);
   // who does not listen is hidden, for others could not complete the network
@@ -227,8 +227,8 @@ async function boot(
     ...(groups.configured ? { visibleTo: (node: Atom) => groups.isVisibleTo(node, hidden) } : {}),
     nameMode: nameMode(options, parts),
     allowed,
-    ...(options.autoConnect === undefined ? {} : { autoConnect: options.autoConnect }),
-    ...(options.setupTimeMs === undefined ? {} : { setupTimeMs: options.setupTimeMs }),
+    autoConnect: options.autoConnect,
+    setupTimeMs: options.setupTimeMs,
     channel: channelOptions(options),
   });
   undo.push(() => netKernel.stop());
@@ -246,10 +246,10 @@ async function boot(
     code,
     connect: (node) => netKernel.connectNode(node),
     disconnect: (node) => void netKernel.disconnect(node),
-    ...(options.heal === undefined ? {} : { heal: options.heal }),
+    heal: options.heal,
     onChange: (event) => emit(system, events, 'application', event),
-    ...(options.weight === undefined ? {} : { weight: options.weight }),
-    ...(options.remoteControl === undefined ? {} : { remoteControl: options.remoteControl }),
+    weight: options.weight,
+    remoteControl: options.remoteControl,
   });
   const application = services.applications;
   const netAdm = new NetAdm(system, {
@@ -268,7 +268,7 @@ async function boot(
       ...remoteServices(system, {
         code,
         node: { netTicktime: () => netKernel.ticktime.term() },
-        ...(options.output === undefined ? {} : { output: options.output }),
+        output: options.output,
       }),
       { id: GLOBAL_NAME_SERVER, start: (sup) => global.startLink(sup) },
       { id: GLOBAL_GROUP, start: (sup) => globalGroup.startLink(sup), modules: [GLOBAL_GROUP] },
@@ -314,7 +314,7 @@ async function askForName(options: NodeOptions, parts: NameParts, auth: Auth, di
     flags: HIDDEN_DFLAGS,
     creation: 0,
     cookie: (node) => auth.getCookie(node),
-    ...(options.setupTimeMs === undefined ? {} : { setupTimeMs: options.setupTimeMs }),
+    setupTimeMs: options.setupTimeMs,
   });
   // the handshake ends with a name, or not at all
   return { socket, handshake, name: handshake.ourName as GivenName };
@@ -349,20 +349,14 @@ function globalOf(
   code: CodeServer,
   groups: GroupConfig,
 ): Global {
-  const { config } = options;
-  const connectAll = options.connectAll ?? config?.kernel.connectAll;
-  const preventOverlappingPartitions =
-    options.preventOverlappingPartitions ?? config?.kernel.preventOverlappingPartitions;
+  const kernel = options.config?.kernel;
   return new Global(system, {
     groups,
-    ...(config === undefined
-      ? {}
-      : {
-          connectRetries: config.kernel.globalConnectRetries,
-          allowSeveralNames: config.kernel.globalMultiNameAction === 'allow',
-        }),
-    ...(connectAll === undefined ? {} : { connectAll }),
-    ...(preventOverlappingPartitions === undefined ? {} : { preventOverlappingPartitions }),
+    connectRetries: kernel?.globalConnectRetries,
+    allowSeveralNames: kernel?.globalMultiNameAction === 'allow',
+    connectAll: options.connectAll ?? kernel?.connectAll,
+    preventOverlappingPartitions:
+      options.preventOverlappingPartitions ?? kernel?.preventOverlappingPartitions,
     code,
     connect: (node) => netKernel.connectNode(node),
     disconnect: (node) => void netKernel.disconnect(node),

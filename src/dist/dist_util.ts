@@ -44,7 +44,7 @@ interface OurSide {
   /** Flags a peer must have beside the mandatory ones. */
   readonly requireFlags?: bigint;
   /** Time of each step, `NET_SETUPTIME_MS` by default. */
-  readonly setupTimeMs?: number;
+  readonly setupTimeMs?: number | undefined;
   readonly clock?: Clock;
 }
 

@@ -22,7 +22,7 @@ export interface SystemOptions {
   readonly node: Atom;
   /** u32, at least 4, different at each start of a node name. */
   readonly creation: number;
-  readonly log?: Log;
+  readonly log?: Log | undefined;
   readonly clock?: Clock;
   /** How many processes there may be at a time; 262144 by default, as on BEAM. */
   readonly processLimit?: number;

@@ -41,14 +41,14 @@ export interface ApplicationServiceOptions {
   readonly connect: (node: Atom) => Promise<boolean>;
   readonly disconnect: (node: Atom) => void;
   /** What becomes of applications that run on both sides of a torn network; see dist_ac_introductions.ts. */
-  readonly heal?: 'off' | 'rejoin';
+  readonly heal?: 'off' | 'rejoin' | undefined;
   /**
    * What this node counts in a choice by weight, where the lowest wins: by default 6, as an interactive Elixir node
    * has, plus the user's applications that run here.
    */
-  readonly weight?: number | ((running: number) => number);
+  readonly weight?: number | ((running: number) => number) | undefined;
   /** Whether other nodes may start, stop and move applications here by rpc. */
-  readonly remoteControl?: boolean;
+  readonly remoteControl?: boolean | undefined;
   readonly onChange?: (event: ApplicationEvent) => void;
 }
 

@@ -35,13 +35,13 @@ import type { Rpc } from './rpc.js';
 /** What the node tells `global`. */
 export interface GlobalOptions {
   /** `connect_all`: nodes form one network in which all know all. */
-  readonly connectAll?: boolean;
+  readonly connectAll?: boolean | undefined;
   /** `prevent_overlapping_partitions`. */
-  readonly preventOverlappingPartitions?: boolean;
+  readonly preventOverlappingPartitions?: boolean | undefined;
   /** `global_multi_name_action`: a process may have several names. */
   readonly allowSeveralNames?: boolean;
   /** `global_connect_retries`. */
-  readonly connectRetries?: number;
+  readonly connectRetries?: number | undefined;
   /** How long a synchronisation may hold its lock before it is given up; 10 s by default. */
   readonly sessionLimitMs?: number;
   /** Where resolve functions are found, and where this service offers what remote callers may reach. */

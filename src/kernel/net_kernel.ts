@@ -50,9 +50,9 @@ export interface NetKernelOptions {
   /** Only these nodes may connect (`net_kernel:allow/1`); all by default. */
   readonly allowed?: AllowList;
   /** Whether a signal to a node that is not connected connects it: `once` until it was lost (`dist_auto_connect`). */
-  readonly autoConnect?: 'always' | 'once' | 'never';
+  readonly autoConnect?: 'always' | 'once' | 'never' | undefined;
   /** Time of each step of setting up a connection (`net_setuptime`). */
-  readonly setupTimeMs?: number;
+  readonly setupTimeMs?: number | undefined;
   readonly channel?: ChannelOptions;
 }
 

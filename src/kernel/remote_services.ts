@@ -14,7 +14,7 @@ export interface RemoteServicesOptions {
   readonly code: CodeServer;
   readonly node: ProbedNode;
   /** Where output goes that processes print to this node; by default each line is a log event. */
-  readonly output?: Output;
+  readonly output?: Output | undefined;
 }
 
 /** The services, in the order in which they start. */
