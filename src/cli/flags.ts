@@ -132,13 +132,15 @@ function readers(given: Readonly<Record<string, unknown>>) {
   const one = (name: Single): string | undefined => {
     const value = given[name];
     if (!Array.isArray(value)) return value as string | undefined;
-    throw new ConfigError('bad_option', `the option ${name} is given ${value.length} times`, { key: name });
+    throw new ConfigError('bad_option', `--${name} is given ${value.length} times: give it once`, {
+      key: name,
+    });
   };
   const many = (name: (typeof REPEATED)[number]): string[] => (given[name] as string[] | undefined) ?? [];
   const choice = <T extends string>(name: Single, choices: readonly T[]): T | undefined => {
     const value = one(name);
     if (value === undefined || choices.includes(value as T)) return value as T | undefined;
-    throw new ConfigError('bad_option', `${name} is one of ${choices.join(', ')}, not ${value}`, {
+    throw new ConfigError('bad_option', `--${name} is one of ${choices.join(', ')}, not ${value}`, {
       key: name,
     });
   };
@@ -147,7 +149,7 @@ function readers(given: Readonly<Record<string, unknown>>) {
     const value = one(name);
     if (value === undefined) return undefined;
     if (/^\d{1,5}$/.test(value) && Number(value) > 0 && Number(value) < 65536) return Number(value);
-    throw new ConfigError('bad_option', `${name} is a port from 1 to 65535, not ${value}`, { key: name });
+    throw new ConfigError('bad_option', `--${name} is a port from 1 to 65535, not ${value}`, { key: name });
   };
   return { one, many, choice, boolean, port };
 }

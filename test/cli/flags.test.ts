@@ -53,16 +53,16 @@ test('the environment of applications', () => {
   ]);
 });
 
-test('wrong values', () => {
-  for (const line of [
-    '--name a@h --name b@h',
-    '-proto_dist udp',
-    '-erl_epmd_port 70000',
-    '-epmd_port x',
-    '-start_epmd no',
-    '--log-level loud',
-  ]) {
-    assert.throws(() => read(line), { code: 'bad_option' }, line);
+test('wrong values: the option and what it takes are named', () => {
+  for (const [line, text] of [
+    ['--name a@h --name b@h', /^--name is given 2 times: give it once$/],
+    ['-proto_dist udp', /^--proto_dist is one of inet_tcp, .*, not udp$/],
+    ['-erl_epmd_port 70000', /^--erl_epmd_port is a port from 1 to 65535, not 70000$/],
+    ['-epmd_port x', /^--epmd_port is a port from 1 to 65535, not x$/],
+    ['-start_epmd no', /^--start_epmd is one of true, false, not no$/],
+    ['--log-level loud', /^--log-level is one of .*, none, not loud$/],
+  ] as const) {
+    assert.throws(() => read(line), { code: 'bad_option', message: text }, line);
   }
 });
 
