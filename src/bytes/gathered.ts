@@ -5,11 +5,11 @@ const EMPTY = Buffer.alloc(0);
 export class Gathered {
   #buffer = EMPTY;
   #length = 0;
-  readonly #expected: number;
+  /** How many bytes are announced. More may come. */
+  readonly expected: number;
 
-  /** `expected`: how many bytes are announced. More may come. */
   constructor(expected: number) {
-    this.#expected = expected;
+    this.expected = expected;
   }
 
   get length(): number {
@@ -30,7 +30,7 @@ export class Gathered {
   add(part: Uint8Array, ahead = 2): void {
     const length = this.#length + part.length;
     if (length > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(length, Math.min(length * ahead, this.#expected)));
+      const grown = Buffer.allocUnsafeSlow(Math.max(length, Math.min(length * ahead, this.expected)));
       grown.set(this.bytes);
       this.#buffer = grown;
     }

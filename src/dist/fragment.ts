@@ -21,9 +21,10 @@ export const FRAGMENT_LIMITS: FragmentLimits = { sequences: 16384, bytes: 2 ** 3
 
 const MAX_COUNT = 2n ** 32n;
 /** While little is held, room is made for so many times the first piece, at most for what is announced. */
-const AHEAD = 16;
+const AHEAD = 64;
 
 interface Partial<T> {
+  readonly sequence: bigint;
   readonly start: T;
   readonly startBytes: number;
   readonly payload: Gathered;
@@ -41,6 +42,9 @@ export class Assembler<T> {
   readonly #limits: FragmentLimits;
   readonly #open = new Map<bigint, Partial<T>>();
   #bytes = 0;
+  /** The message whose piece is coming, and how many bytes of the piece are missing. */
+  #current: Partial<T> | undefined;
+  #missing = 0;
 
   constructor(limits: FragmentLimits = FRAGMENT_LIMITS) {
     this.#limits = limits;
@@ -74,7 +78,7 @@ export class Assembler<T> {
       );
     }
     const payload = new Gathered(FRAGMENT_SIZE * Number(fragment));
-    const partial: Partial<T> = { start, startBytes, payload, next: fragment - 1n };
+    const partial: Partial<T> = { sequence, start, startBytes, payload, next: fragment - 1n };
     this.#charge(startBytes);
     const roomy = this.#bytes + piece.length * AHEAD <= this.#limits.bytes / 2;
     this.#keep(payload, piece, roomy ? AHEAD : 1);
@@ -84,15 +88,36 @@ export class Assembler<T> {
 
   /** A further piece. The message, if that was the last one. */
   add(sequence: bigint, fragment: bigint, piece: Buffer): Whole<T> | undefined {
+    this.open(sequence, fragment, piece.length);
+    return this.more(piece);
+  }
+
+  /** A further piece of `length` bytes begins: before anything else `more` takes them, in parts of any size. */
+  open(sequence: bigint, fragment: bigint, length: number): void {
     const partial = this.#open.get(sequence);
     if (partial === undefined) throw broken(`a piece of message ${sequence}, which was not begun`);
     if (fragment !== partial.next) {
       throw broken(`piece ${fragment} of message ${sequence} where ${partial.next} was expected`);
     }
     partial.next--;
-    this.#keep(partial.payload, piece, 2);
-    if (fragment > 1n) return undefined;
-    this.#open.delete(sequence);
+    this.#current = partial;
+    this.#missing = length;
+  }
+
+  /** Bytes that are missing of the piece that is open. */
+  get missing(): number {
+    return this.#missing;
+  }
+
+  /** The next bytes of the piece that is open, not more than are missing. The message, if they were its last ones. */
+  more(part: Buffer): Whole<T> | undefined {
+    const partial = this.#current as Partial<T>;
+    this.#keep(partial.payload, part, 2);
+    this.#missing -= part.length;
+    if (this.#missing > 0) return undefined;
+    this.#current = undefined;
+    if (partial.next > 0n) return undefined;
+    this.#open.delete(partial.sequence);
     this.#bytes -= partial.startBytes + partial.payload.capacity;
     return { start: partial.start, payload: partial.payload.bytes };
   }

@@ -4,6 +4,7 @@ import { Reader } from '../bytes/reader.js';
 import { DecodeError } from '../errors.js';
 import { type DecodeContext, decodeFrom } from '../etf/decode.js';
 import type { Term } from '../terms/term.js';
+import { Awake } from './awake.js';
 import type { Capabilities } from './control.js';
 import type { Payload } from './control_arrived.js';
 import {
@@ -27,6 +28,9 @@ export interface ReadLimits {
 /** Room for a frame is made for so many times what has come of it, at most for what its length says. */
 const AHEAD = 16;
 
+/** `length u32, 131, 70, sequence u64, fragment u64`: what stands before the data of a further piece. */
+const PIECE_HEAD = 22;
+
 /** The control message of a message in pieces, with the atoms that its payload refers to. */
 interface Start {
   readonly references: References;
@@ -42,6 +46,7 @@ export class FrameReader implements Payload {
   readonly #tick: () => void;
   readonly #cache = new InCache();
   readonly #pieces: Assembler<Start>;
+  readonly #awake = new Awake();
   #references: References = [];
   /** Of a frame that is not read again: large binaries may be views of it. */
   readonly #owned: DecodeContext;
@@ -89,6 +94,7 @@ export class FrameReader implements Payload {
   stop(): void {
     this.#stopped = true;
     this.#kept = undefined;
+    this.#awake.rest();
   }
 
   /**
@@ -98,24 +104,43 @@ export class FrameReader implements Payload {
   push(chunk: Buffer): void {
     this.received += chunk.length;
     let at = 0;
-    while (this.#kept !== undefined) {
-      const missing = this.#needed - this.#kept.length;
-      const taken = chunk.subarray(at, at + missing);
-      this.#kept.add(taken, AHEAD);
-      at += taken.length;
-      if (taken.length < missing) return;
-      this.#completed(this.#kept);
-      if (this.#stopped) return;
+    while (at < chunk.length && !this.#stopped) {
+      const missing = this.#missing;
+      if (missing === 0) at = this.#readFrames(chunk, at);
+      else {
+        const part = chunk.subarray(at, at + missing);
+        at += part.length;
+        if (this.#kept === undefined) this.#deliverWhole(this.#pieces.more(part));
+        else this.#keepMore(this.#kept, part);
+      }
     }
+    if (this.#expectsMuch) this.#awake.expect(chunk.length);
+    else this.#awake.rest();
+  }
+
+  /** Whether a large message is on its way. */
+  get #expectsMuch(): boolean {
+    if (this.#stopped) return false;
+    return this.#pieces.buffered > 0 || (this.#kept !== undefined && this.#kept.expected >= LARGE);
+  }
+
+  /** How many bytes are needed before anything else: of a piece, or of a frame. */
+  get #missing(): number {
+    return this.#kept === undefined ? this.#pieces.missing : this.#needed - this.#kept.length;
+  }
+
+  /** Delivers what is complete and keeps the rest. Returns where it stopped. */
+  #readFrames(chunk: Buffer, from: number): number {
+    let at = from;
     while (chunk.length - at >= 4) {
       const length = this.#checked(chunk.readUInt32BE(at));
       if (chunk.length - at - 4 < length) break;
       this.#read(chunk, at + 4, at + 4 + length, this.#borrowed);
-      if (this.#stopped) return;
+      if (this.#stopped) return at;
       at += length + 4;
     }
-    const rest = chunk.subarray(at);
-    if (rest.length > 0) this.#keep(rest);
+    if (at < chunk.length) this.#keep(chunk.subarray(at));
+    return chunk.length;
   }
 
   /** The term behind the control message being delivered. */
@@ -130,21 +155,43 @@ export class FrameReader implements Payload {
     return decodeFrom(reader, this.#context);
   }
 
-  /** The beginning of a frame, of its length alone if that is not all there. */
+  /** The beginning of a frame: of its length, of what may be the head of a piece, or more. */
   #keep(part: Buffer): void {
-    this.#needed = part.length < 4 ? 4 : part.readUInt32BE(0) + 4;
-    this.#kept = new Gathered(this.#needed);
+    if (part.length >= PIECE_HEAD && this.#isFurtherPiece(part)) {
+      this.#openPiece(part);
+      return;
+    }
+    const whole = part.length < 4 ? 4 : this.#checked(part.readUInt32BE(0)) + 4;
+    this.#needed = part.length < PIECE_HEAD ? Math.min(whole, PIECE_HEAD) : whole;
+    this.#kept = new Gathered(whole);
     this.#kept.add(part, AHEAD);
   }
 
-  /** What was needed is there: the length of a frame, or the frame. */
-  #completed({ bytes }: Gathered): void {
-    if (bytes.length === 4 && this.#checked(bytes.readUInt32BE(0)) > 0) {
-      this.#keep(bytes);
-      return;
-    }
+  #keepMore(kept: Gathered, part: Buffer): void {
+    kept.add(part, AHEAD);
+    if (kept.length < this.#needed) return;
+    const { bytes } = kept;
     this.#kept = undefined;
-    this.#read(bytes, 4, bytes.length, this.#owned);
+    const whole = this.#checked(bytes.readUInt32BE(0)) + 4;
+    if (bytes.length < whole) this.#keep(bytes);
+    else this.#read(bytes, 4, whole, this.#owned);
+  }
+
+  #isFurtherPiece(part: Buffer): boolean {
+    return this.#can.header && this.#can.fragments && part[4] === VERSION_MAGIC && part[5] === DIST_FRAG_CONT;
+  }
+
+  /** The beginning of a piece: its data go where the message is put together, as they come. */
+  #openPiece(part: Buffer): void {
+    this.#bytes = Buffer.from(part.subarray(0, PIECE_HEAD));
+    this.#start = 4;
+    this.#end = PIECE_HEAD;
+    this.#context = this.#owned;
+    const reader = new Reader(part);
+    const length = reader.u32() + 4 - PIECE_HEAD;
+    reader.u16();
+    this.#pieces.open(reader.u64(), reader.u64(), length);
+    this.#pieces.more(reader.rest());
   }
 
   #checked(length: number): number {

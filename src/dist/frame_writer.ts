@@ -25,8 +25,8 @@ import type { TaughtAtoms } from './taught_atoms.js';
 
 /** Bodies up to this size are copied behind their header, larger ones are handed to the socket as they are. */
 const COPY_LIMIT = 16384;
-/** Pieces of large messages are written while less than this waits in the socket. */
-const LARGE_WATERMARK = 2 ** 20;
+/** Pieces of large messages are written while less than this waits in the socket: a megabyte leaves in one write. */
+const LARGE_WATERMARK = 2 ** 20 + FRAGMENT_SIZE / 2;
 /** A scratch buffer that grew larger is not kept. */
 const SCRATCH_LIMIT = 2 ** 23;
 const SCRATCH_SIZE = 65536;

@@ -137,6 +137,17 @@ test('small messages of others pass between the pieces of a large one, those of 
   assert.ok(order.indexOf('big') < order.indexOf('after'), order.join());
 });
 
+test('a message of a megabyte leaves in one write', async () => {
+  const { a, b, joined } = pair();
+  const [from, to] = [idle(a), idle(b)];
+  const [stream] = joined.streams;
+  stream.stalled = [];
+  a.send(from.pid, to.pid, new Uint8Array(2 ** 20));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(stream.writableLength > 2 ** 20, `${stream.writableLength} bytes`);
+  assert.equal(joined.a.queued, stream.writableLength);
+});
+
 test('the report of a monitor by name comes after all that the process had sent', async () => {
   const { a, b } = pair();
   const [sender, to] = [idle(a, 'sender'), idle(b)];

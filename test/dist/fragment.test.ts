@@ -37,6 +37,27 @@ test('a kept piece is not a view of what was read', () => {
   assert.equal(assembler.add(1n, 1n, bytes('z'))?.payload.toString(), 'abz');
 });
 
+test('a piece is taken in parts of any size', () => {
+  const assembler = new Assembler<string>();
+  assembler.begin(1n, 3n, 'start', 0, bytes('ab'));
+  assembler.open(1n, 2n, 4);
+  assert.equal(assembler.missing, 4);
+  assert.equal(assembler.more(bytes('c')), undefined);
+  assert.equal(assembler.missing, 3);
+  assert.equal(assembler.more(bytes('def')), undefined);
+  assert.equal(assembler.missing, 0);
+  assembler.open(1n, 1n, 2);
+  assert.equal(assembler.more(bytes('g')), undefined);
+  assert.equal(assembler.more(bytes('h'))?.payload.toString(), 'abcdefgh');
+  assert.equal(assembler.buffered, 0);
+});
+
+test('a message of some megabytes has room from its first piece on: nothing of it is copied twice', () => {
+  const assembler = new Assembler<string>();
+  assembler.begin(1n, 17n, '', 0, Buffer.alloc(65_000));
+  assert.equal(assembler.buffered, 17 * 65_536);
+});
+
 const broken: [string, (assembler: Assembler<string>) => void][] = [
   ['a piece that was not begun', (a) => a.add(4n, 1n, bytes('x'))],
   ['a piece left out', (a) => a.add(1n, 3n, bytes('x'))],
@@ -64,6 +85,11 @@ test('messages under way and their bytes are limited', () => {
   const small = new Assembler<string>({ ...FRAGMENT_LIMITS, bytes: 1000 });
   small.begin(1n, 2n ** 32n, '', 0, Buffer.alloc(500));
   assert.throws(() => small.add(1n, 2n ** 32n - 1n, Buffer.alloc(501)), { code: 'too_large' });
+
+  const parts = new Assembler<string>({ ...FRAGMENT_LIMITS, bytes: 1000 });
+  parts.begin(1n, 2n ** 32n, '', 0, Buffer.alloc(500));
+  parts.open(1n, 2n ** 32n - 1n, 65_536);
+  assert.throws(() => parts.more(Buffer.alloc(501)), { code: 'too_large' });
 
   const starts = new Assembler<string>({ ...FRAGMENT_LIMITS, bytes: 1000 });
   starts.begin(1n, 2n, 'control', 600, bytes('x'));
