@@ -6,14 +6,13 @@
 import { ErlangError, Exit } from '../errors.js';
 import { reasonOf } from '../erts/exception.js';
 import type { Process } from '../erts/process.js';
-import { Atom, atom } from '../terms/atom.js';
-import { format } from '../terms/format.js';
-import { ExportFun } from '../terms/fun.js';
-import { map } from '../terms/map.js';
+import { type Atom, atom } from '../terms/atom.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
-import { type From, nameServiceOf, parseCall, reply, whereisServer } from './gen.js';
+import { type From, parseCall, reply, whereisServer } from './gen.js';
+import { registerName, unregisterName } from './gen_name.js';
+import { reportEnd, short } from './gen_server_report.js';
 import { type InitialCall, isOrderly, type StartResult, start as startProcess } from './proc_lib.js';
 import { stateTerm } from './state_term.js';
 import {
@@ -80,8 +79,6 @@ const EXIT = atom('EXIT');
 const NORMAL = atom('normal');
 const GEN_CAST = atom('$gen_cast');
 const GEN_SERVER = atom('gen_server');
-/** What shows a server's report on BEAM. */
-const REPORT_CALLBACK = new ExportFun(atom('gen_server'), atom('format_log'), 2);
 const INIT = atom('init');
 const ALREADY_STARTED = atom('already_started');
 
@@ -155,32 +152,6 @@ async function enter<S>(
   }
   ack({ ok: self.pid });
   await new Server(self, parent, server, name, first.state).run(first);
-}
-
-/** Gives the process its name, in OTP's way of refusing: `{already_started, Pid}`. */
-export async function registerName(self: Process, name: Atom | Tuple): Promise<StartResult | undefined> {
-  const { system } = self;
-  if (name instanceof Atom) {
-    if (system.registered.register(name, self)) return undefined;
-  } else {
-    const known = nameServiceOf(system, name);
-    if (known?.service === undefined) return { error: tuple(atom('badarg'), name) };
-    if (await known.service.registerName(self, known.name, self.pid)) return undefined;
-  }
-  return {
-    error: tuple(ALREADY_STARTED, (whereisServer(system, name) as Pid | undefined) ?? atom('undefined')),
-  };
-}
-
-/** Takes the name back before the start is known to have failed, so that a new start finds it free. */
-export async function unregisterName(self: Process, name: Atom | Tuple | undefined): Promise<void> {
-  // it went with the process, and may be another's by now
-  if (!self.alive) return;
-  if (name instanceof Atom) self.system.registered.unregister(name);
-  else if (name !== undefined) {
-    const known = nameServiceOf(self.system, name);
-    await known?.service?.unregisterName(self, known.name);
-  }
 }
 
 class Server<S> implements SystemTarget {
@@ -359,26 +330,7 @@ class Server<S> implements SystemTarget {
 
   async #terminate(reason: Term, message: Term): Promise<void> {
     await this.#callbacks.terminate?.(reason, this.#state, this.self);
-    if (isOrderly(reason)) return;
-    this.#report(reason, message);
-  }
-
-  #report(reason: Term, message: Term): void {
-    const { self } = this;
-    const state = this.stateTerm();
-    const client = parseCall(message)?.from.pid;
-    self.system.log(
-      'error',
-      `Generic server ${short(this.#name)} terminating. Reason: ${short(reason)}. ` +
-        `Last message: ${short(message)}. State: ${short(state)}.`,
-      {},
-      {
-        pid: self.pid,
-        groupLeader: self.groupLeader,
-        report: terminateReport(self, this.#name, message, state, reason, client),
-        reportCallback: REPORT_CALLBACK,
-      },
-    );
+    if (!isOrderly(reason)) reportEnd(this.self, this.#name, message, this.stateTerm(), reason);
   }
 
   // --- what sys asks ------------------------------------------------------------------------------------------
@@ -397,35 +349,4 @@ class Server<S> implements SystemTarget {
   terminate(reason: Term): Promise<never> {
     return this.#end(reason, [], undefined);
   }
-}
-
-/** A term in a line of the log. */
-function short(term: Term): string {
-  return format(term, 2000);
-}
-
-/** The report of a server's abnormal end, as `gen_server` logs it. */
-function terminateReport(
-  self: Process,
-  name: Term,
-  message: Term,
-  state: Term,
-  reason: Term,
-  client: Pid | undefined,
-): Term {
-  return map(
-    [atom('label'), tuple(GEN_SERVER, atom('terminate'))],
-    [atom('name'), name],
-    [atom('last_message'), message],
-    [atom('state'), state],
-    [atom('log'), []],
-    [atom('reason'), reason],
-    [atom('client_info'), client === undefined ? atom('undefined') : tuple(client, clientInfo(self, client))],
-  );
-}
-
-function clientInfo(self: Process, client: Pid): Term {
-  if (client.node !== self.node) return atom('remote');
-  const process = self.system.process(client);
-  return process === undefined ? atom('dead') : tuple(process.registeredName ?? client, []);
 }
