@@ -3,7 +3,7 @@ import type { System } from '../erts/system.js';
 import type { ChildSpec } from '../stdlib/supervisor.js';
 import { atom } from '../terms/atom.js';
 import type { CodeServer } from './code.js';
-import * as erpc from './erpc.js';
+import { serve } from './erpc_server.js';
 import type { Output } from './group.js';
 import * as loggerProxy from './logger_proxy.js';
 import { defineProbes, type ProbedNode } from './probes.js';
@@ -22,7 +22,7 @@ export function remoteServices(system: System, options: RemoteServicesOptions): 
   const { code } = options;
   const output = outputOf(system, options.output);
   defineProbes(system, code, options.node);
-  erpc.serve(system, code);
+  serve(system, code);
   system.log = loggerProxy.forwarding(system, system.log);
   return [
     { id: LOGGER, start: startLogger, modules: [atom('logger_server')] },

@@ -15,7 +15,7 @@ import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { type CodeServer, isName, type Name } from './code.js';
-import { run } from './erpc.js';
+import { run } from './erpc_server.js';
 import { stdoutLeader } from './group.js';
 import { badrpc } from './rpc.js';
 

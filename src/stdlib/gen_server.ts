@@ -10,10 +10,11 @@ import { type Atom, atom } from '../terms/atom.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import { isOrderly } from './crash_report.js';
 import { type From, parseCall, reply, whereisServer } from './gen.js';
 import { registerName, unregisterName } from './gen_name.js';
 import { reportEnd, short } from './gen_server_report.js';
-import { type InitialCall, isOrderly, type StartResult, start as startProcess } from './proc_lib.js';
+import { type InitialCall, type StartResult, start as startProcess } from './proc_lib.js';
 import { stateTerm } from './state_term.js';
 import {
   type Debug,
@@ -25,7 +26,7 @@ import {
   OUT,
   parseSystem,
   type SystemTarget,
-} from './sys.js';
+} from './sys_server.js';
 
 /** What `init` decides. `timeoutMs`: a message `timeout` if none comes before; `continue`: first of all `handleContinue`. */
 export type Init<S> =

@@ -11,7 +11,6 @@ import { ANCESTORS, ancestorsOf, INITIAL_CALL, type InitialCall } from './ancest
 import { crashReport } from './crash_report.js';
 
 export { ancestorsOf, type InitialCall, initialCallOf } from './ancestry.js';
-export { crashReport, isOrderly } from './crash_report.js';
 
 /** How a start ended. `ignore`: the child decided not to run; that is no failure. */
 export type StartResult =

@@ -9,7 +9,8 @@ import { Pid } from '../terms/pid.js';
 import type { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
-import { isOrderly, type StartResult } from './proc_lib.js';
+import { isOrderly } from './crash_report.js';
+import type { StartResult } from './proc_lib.js';
 import type { AutoShutdown, ChildSpec, SupervisorOptions } from './supervisor.js';
 
 /** A child as the supervisor knows it. */

@@ -10,9 +10,10 @@ import { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import { isOrderly } from './crash_report.js';
 import { cast } from './gen.js';
 import { type GenServer, type Init, type Step, startLink as startServer } from './gen_server.js';
-import { isOrderly, type StartResult } from './proc_lib.js';
+import type { StartResult } from './proc_lib.js';
 import type { AutoShutdown, ChildSpec, SpecDesk, SupervisorFlags, SupervisorOptions } from './supervisor.js';
 import {
   type Child,

@@ -4,7 +4,7 @@ import { CallError, ErlangError } from '../../src/errors.js';
 import type { System } from '../../src/erts/system.js';
 import { Client } from '../../src/kernel/client.js';
 import { CodeServer } from '../../src/kernel/code.js';
-import * as erpc from '../../src/kernel/erpc.js';
+import { serve } from '../../src/kernel/erpc_server.js';
 import { start } from '../../src/stdlib/gen_server.js';
 import { atom } from '../../src/terms/atom.js';
 import type { Term } from '../../src/terms/term.js';
@@ -123,7 +123,7 @@ test('functions are called by erpc, and throw what they threw', async () => {
   const { b, client } = await pair();
   const code = new CodeServer();
   code.define('m', 'f', 1, ([x]) => x as Term);
-  erpc.serve(b, code);
+  serve(b, code);
   const f = (fun: string, timeoutMs?: number): Promise<Term> =>
     client.apply(b.node, atom('m'), atom(fun), [1], timeoutMs === undefined ? {} : { timeoutMs });
   assert.equal(await f('f'), 1);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Exit } from '../../src/errors.js';
 import type { System } from '../../src/erts/system.js';
 import { CodeServer } from '../../src/kernel/code.js';
-import * as erpc from '../../src/kernel/erpc.js';
+import { serve } from '../../src/kernel/erpc_server.js';
 import { startLeader } from '../../src/kernel/group.js';
 import * as io from '../../src/stdlib/io.js';
 import { atom } from '../../src/terms/atom.js';
@@ -121,7 +121,7 @@ test('what we cannot format exactly the sender is asked to format', async () => 
   const [a, b] = [cluster.start('a'), cluster.start('b')];
   const code = new CodeServer();
   code.define('io_lib', 'format', 2, () => charlist('as OTP would'));
-  erpc.serve(a, code);
+  serve(a, code);
   const { leader, written } = await leaderOn(b);
   await inProcess(a, async (self) => {
     self.groupLeader = leader;

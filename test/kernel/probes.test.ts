@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Process } from '../../src/erts/process.js';
 import { CodeServer } from '../../src/kernel/code.js';
-import * as erpc from '../../src/kernel/erpc.js';
+import { serve } from '../../src/kernel/erpc_server.js';
 import { offerControl } from '../../src/kernel/remote_control.js';
 import * as rpc from '../../src/kernel/rpc.js';
 import { VERSION } from '../../src/kernel/system_info.js';
@@ -138,7 +138,7 @@ test('a node that allows it is stopped from elsewhere, after its answer', async 
   const cluster = new MemoryCluster();
   const [a, b] = [cluster.start('a'), cluster.start('b')];
   const code = new CodeServer();
-  erpc.serve(b, code);
+  serve(b, code);
   const done: string[] = [];
   offerControl(code, {
     stop: () => done.push('stop'),

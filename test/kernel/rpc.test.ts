@@ -5,6 +5,7 @@ import type { Process } from '../../src/erts/process.js';
 import type { System } from '../../src/erts/system.js';
 import { CodeServer } from '../../src/kernel/code.js';
 import * as erpc from '../../src/kernel/erpc.js';
+import { serve } from '../../src/kernel/erpc_server.js';
 import { netKernelServer } from '../../src/kernel/net_kernel_server.js';
 import * as rex from '../../src/kernel/rex.js';
 import * as rpc from '../../src/kernel/rpc.js';
@@ -51,7 +52,7 @@ async function serving(cluster: MemoryCluster, name: string): Promise<{ system: 
     await io.format(self, '~p~n', [atom('formatted')]);
     return atom('printed');
   });
-  erpc.serve(system, code);
+  serve(system, code);
   await inProcess(system, async (self) => {
     await ok(rex.startLink(self, code));
     self.unlink(system.whereis(rex.REX)?.pid as never);
@@ -232,7 +233,7 @@ test('a node that is full answers callers so, and its services go on', async () 
   const b = cluster.start('b', { processLimit: 20 });
   const a = cluster.start('a');
   cluster.connect(a, b);
-  erpc.serve(b, code);
+  serve(b, code);
   const holder = b.spawn(async (self) => {
     await ok(rex.startLink(self, code));
     await ok(startServer(self, netKernelServer, [], { name: atom('net_kernel') }));

@@ -4,6 +4,7 @@ import { ErlangError } from '../../src/errors.js';
 import { Client } from '../../src/kernel/client.js';
 import { CodeServer } from '../../src/kernel/code.js';
 import * as erpc from '../../src/kernel/erpc.js';
+import { serve } from '../../src/kernel/erpc_server.js';
 import * as rpc from '../../src/kernel/rpc.js';
 import { task } from '../../src/kernel/task.js';
 import * as gen from '../../src/stdlib/gen.js';
@@ -33,7 +34,7 @@ async function pair() {
   );
   const code = new CodeServer();
   code.define('m', 'never', 0, () => new Promise<Term>(() => {}));
-  erpc.serve(b, code);
+  serve(b, code);
   return { a, b, server: tuple(SILENT, b.node) };
 }
 

@@ -4,7 +4,7 @@ import type { Process } from '../../src/erts/process.js';
 import type { System } from '../../src/erts/system.js';
 import type { Clock } from '../../src/erts/timer.js';
 import { CodeServer } from '../../src/kernel/code.js';
-import * as erpc from '../../src/kernel/erpc.js';
+import { serve } from '../../src/kernel/erpc_server.js';
 import { Global, type GlobalOptions } from '../../src/kernel/global.js';
 import { GlobalGroup } from '../../src/kernel/global_group.js';
 import { offerGlobalGroup } from '../../src/kernel/global_group_calls.js';
@@ -65,7 +65,7 @@ export class GlobalCluster extends MemoryCluster {
     const group = new GlobalGroup(node.system, config, node.global);
     const { code } = this.#globals.get(node.system.node) as { readonly code: CodeServer };
     offerGlobalGroup(code, config);
-    erpc.serve(node.system, code);
+    serve(node.system, code);
     assert.ok('ok' in (await group.startLink(node.self)));
     return { ...node, group };
   }
