@@ -6,6 +6,8 @@ import { test } from 'node:test';
 
 const SRC = 'src';
 
+const UP_TO_RUNTIME_TOOLS = ['terms', 'etf', 'syntax', 'erts', 'dist', 'stdlib', 'kernel', 'runtime_tools'];
+
 /** Folder → the folders and files it may import beside itself. `errors` holds only classes and is for all. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   errors: ['terms'],
@@ -39,30 +41,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'distro',
   ],
   node_options: ['dist', 'kernel'],
-  node: [
-    'node_options',
-    'bytes',
-    'terms',
-    'etf',
-    'syntax',
-    'erts',
-    'dist',
-    'stdlib',
-    'kernel',
-    'runtime_tools',
-  ],
-  index: [
-    'terms',
-    'etf',
-    'syntax',
-    'erts',
-    'dist',
-    'stdlib',
-    'kernel',
-    'runtime_tools',
-    'node',
-    'node_options',
-  ],
+  node: [...UP_TO_RUNTIME_TOOLS, 'node_options'],
+  index: [...UP_TO_RUNTIME_TOOLS, 'node_options', 'node'],
 };
 
 /** Third-party package → the one file that may import it. */
