@@ -1,25 +1,21 @@
 // Where OTP's dist_ac waits for ever: cases in which BEAM nodes alone, or with one of them as it were in our place, wait
 // for each other in a circle. otpnode in each position: the circle does not close, or it is opened; in any case no
 // otpnode waits for ever.
-import { type Cluster, type Config, type Kind, nodeName, type Peer, ROLES, type Role } from '../cluster.js';
-import { until } from '../processes.js';
-import { check, type Suite, same } from '../suite.js';
 
-const [A, B, C] = ROLES.map((role) => `'${nodeName(role)}'`) as [string, string, string];
+import { type Config, ROLES } from '../cluster.js';
+import { BY_HAND } from '../deadlocks/by_hand.js';
+import { A, B, C, NOT_FOR_EVER_MS, PLAIN, Play } from '../deadlocks/play.js';
+import { until } from '../processes.js';
+import { check, type Suite } from '../suite.js';
+
 /** Two applications whose choice depends on one another. */
 const TUPLE = `[${A}, {${B}, ${C}}]`;
-const PLAIN = `[${A}, ${B}, ${C}]`;
 const CROSSED = `[${A}, ${C}, ${B}]`;
-const CONTROL = ['-otpnode', 'remote_control', 'true'];
-/** Longer than any wait that otpnode allows itself. */
-const NOT_FOR_EVER_MS = 60_000;
-
-type App = 'd1' | 'd2';
 
 export function run(suite: Suite): void {
   const { whole } = suite;
-  // only a run over several releases has the time for all of them, and then with one release
-  const all = whole && suite.releases.size > 1;
+  // only a run of all mixes has the time for all of them, and then with one release
+  const all = whole && suite.product;
   for (const ours of ROLES) {
     if (all || ours === 'abc' || (whole && ours === 'bcd')) {
       suite.test(`deadlock: two applications in one tuple fail over at once, otpnode=${ours}`, (cluster) =>
@@ -37,9 +33,10 @@ export function run(suite: Suite): void {
         stranger(new Play(cluster, suite, ours)),
       );
     }
-    if (whole && ours === 'bcd') {
-      suite.test(`deadlock: a start behind a node that starts nothing, otpnode=${ours}`, (cluster) =>
-        behindTheFirst(new Play(cluster, suite, ours)),
+    for (const one of BY_HAND) {
+      if (!all && !(whole && ours === one.first)) continue;
+      suite.test(`deadlock: ${one.name}, otpnode=${ours}`, (cluster) =>
+        one.play(new Play(cluster, suite, ours)),
       );
     }
     if (all || ours === 'bcd') {
@@ -53,96 +50,6 @@ export function run(suite: Suite): void {
 
 /** Nodes that were never introduced, since nobody waits for anybody at boot. */
 const STRANGERS: Config = { distributed: `[{d1, [${A}, ${B}]}]`, mandatory: [], syncTimeoutMs: undefined };
-
-class Play {
-  readonly cluster: Cluster;
-  readonly ours: Role;
-  readonly #suite: Suite;
-  #config: Config = {};
-  /** What the starts that were asked for came to. */
-  #results: string[] = [];
-
-  constructor(cluster: Cluster, suite: Suite, ours: Role) {
-    this.cluster = cluster;
-    this.#suite = suite;
-    this.ours = ours;
-  }
-
-  peer(role: Role): Peer {
-    return this.cluster.peer(role);
-  }
-
-  async coldStart(config: Config, roles: readonly Role[] = ROLES): Promise<void> {
-    this.#config = config;
-    await this.#suite.busily(async () => {
-      for (const role of roles) await this.boot(role);
-      for (const role of roles) await this.booted(role);
-    });
-  }
-
-  boot(role: Role): Promise<Peer> {
-    const kind: Kind = role === this.ours ? 'otpnode' : this.#suite.release;
-    const args = kind === 'otpnode' ? CONTROL : [];
-    return this.cluster.start(role, kind, { app: false, config: this.#config, args });
-  }
-
-  /** Waits until kernel is started there. */
-  async booted(role: Role, timeoutMs = 30_000): Promise<void> {
-    await until(`${role} has booted`, timeoutMs, async () =>
-      /started: \[[^\]]*kernel:/.test(await this.peer(role).rpc(':application', ':info')),
-    );
-  }
-
-  async load(role: Role, app: App): Promise<void> {
-    const spec = `{:application, :${app}, [vsn: '1', modules: [], registered: [], applications: [:kernel, :stdlib]]}`;
-    await this.peer(role).rpc(':application', ':load', `[${spec}]`, NOT_FOR_EVER_MS);
-  }
-
-  /** Asks a node to start an application; does not wait for it. */
-  start(role: Role, app: App): void {
-    this.#results = this.#results.filter((one) => !one.startsWith(`${role} ${app} `));
-    void this.peer(role)
-      .rpc(':application', ':start', `[:${app}]`, NOT_FOR_EVER_MS)
-      .then(
-        (result) => this.#results.push(`${role} ${app} ${result}`),
-        (error: Error) => this.#results.push(`${role} ${app} ${error.message.split('\n')[0]}`),
-      );
-  }
-
-  /** Waits until the start that a node was asked for has ended well. */
-  async startedOk(role: Role, app: App, timeoutMs: number): Promise<void> {
-    await until(`the start of ${app} on ${role}`, timeoutMs, () => {
-      const result = this.#results.find((one) => one.startsWith(`${role} ${app} `));
-      if (result === undefined) throw new Error('it goes on');
-      check(result === `${role} ${app} :ok`, result);
-      return true;
-    });
-  }
-
-  async where(app: App): Promise<string> {
-    const peers = this.cluster.alive();
-    const all = await Promise.all(peers.map((peer) => peer.rpc(':application', ':which_applications')));
-    return peers
-      .filter((_, i) => all[i]?.includes(`{:${app},`))
-      .map(({ role }) => role)
-      .join();
-  }
-
-  /** Waits until an application runs on exactly one node, of these. */
-  async runsOnOne(app: App, roles: readonly Role[], timeoutMs: number): Promise<void> {
-    await until(`${app} runs on one of ${roles.join()}`, timeoutMs, async () => {
-      const where = await this.where(app);
-      if (!(roles as readonly string[]).includes(where)) throw new Error(`it runs on ${where || 'no node'}`);
-      return true;
-    });
-  }
-
-  /** Whether the dist_ac of a node answers. */
-  async answers(role: Role): Promise<boolean> {
-    const code = `try do :gen_server.call({:dist_ac, ${this.peer(role).atom}}, :info, 1000) |> elem(0) catch _, _ -> :blocked end`;
-    return (await this.cluster.ask(code)) === ':state';
-  }
-}
 
 async function twoFailOver(play: Play, first: string, second: string): Promise<void> {
   await play.coldStart({ distributed: `[{d1, 500, ${first}}, {d2, 500, ${second}}]` });
@@ -219,19 +126,4 @@ async function stranger(play: Play): Promise<void> {
   await play.runsOnOne('d1', ['abc'], 5000);
   await play.peer('abc').kill();
   await play.runsOnOne('d1', ['bcd'], 5000);
-}
-
-/** def has taken it over by hand, bcd starts it again: on BEAM alone it waits for abc, which is nobody's turn. */
-async function behindTheFirst(play: Play): Promise<void> {
-  await play.coldStart({ distributed: `[{d1, 500, ${PLAIN}}]` });
-  for (const role of ROLES) await play.load(role, 'd1');
-  for (const role of ROLES) play.start(role, 'd1');
-  for (const role of ROLES) await play.startedOk(role, 'd1', 20_000);
-  const moved = await play.peer('def').rpc(':application', ':takeover', '[:d1, :temporary]', 10_000);
-  same(moved, ':ok', 'takeover on def');
-  await play.runsOnOne('d1', ['def'], 10_000);
-  same(await play.peer('bcd').rpc(':application', ':stop', '[:d1]'), ':ok', 'stop on bcd');
-  play.start('bcd', 'd1');
-  await play.startedOk('bcd', 'd1', 10_000);
-  await play.runsOnOne('d1', ['def'], 5000);
 }

@@ -13,7 +13,8 @@ import { ApplicationModule, Applications } from './applications.js';
 import type { CodeServer } from './code.js';
 import type { Config } from './config.js';
 import { DIST_AC, startDistAc } from './dist_ac.js';
-import { openCircles } from './dist_ac_circles.js';
+import { isStartedAt } from './dist_ac_candidates.js';
+import { openCircles, openWaits, waitsForStart } from './dist_ac_circles.js';
 import type { LockClient } from './dist_ac_client.js';
 import type { Appl } from './dist_ac_state.js';
 import type { Global } from './global.js';
@@ -130,6 +131,12 @@ export class ApplicationServices {
       canLock: (id) => global.canLock(id),
       lockHolders: () => global.lockHolders(DIST_AC),
       openCircles: (self, nodes, places) => openCircles(self, rpcCall, nodes, places),
+      openWaits: (self, nodes, places) => openWaits(self, rpcCall, nodes, places),
+      askCandidate: async (self, node, app) => ({
+        node,
+        started: await isStartedAt(self, rpcCall, node, app),
+        waits: await waitsForStart(self, rpcCall, node),
+      }),
       connect: (node) => void this.#options.connect(node),
       ...(this.#options.heal === undefined ? {} : { heal: this.#options.heal }),
       expectTakeover: (app, node) => this.#handovers.expect(app, node),

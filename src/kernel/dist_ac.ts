@@ -19,6 +19,7 @@ import { keyOf } from '../terms/order.js';
 import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
+import { askCandidates } from './dist_ac_candidates.js';
 import { distributedAppls, distributionSpec } from './dist_ac_config.js';
 import * as control from './dist_ac_control.js';
 import { Introductions } from './dist_ac_introductions.js';
@@ -34,6 +35,7 @@ import {
   stateToTerm,
   type TimerKind,
 } from './dist_ac_state.js';
+import { Watch } from './dist_ac_watch.js';
 import { LocalEvents } from './local_events.js';
 
 const GO = atom('go');
@@ -88,6 +90,7 @@ class DistAc implements GenServer<State> {
   /** What steps return is a copy of this: some changes happen between messages. */
   #state: State | undefined;
   readonly #introductions: Introductions;
+  readonly #watch: Watch;
   /** Who holds the lock of a caller of permit. */
   readonly #holders = new Map<unknown, Pid>();
   readonly #weights = new Map<string, number>();
@@ -105,6 +108,10 @@ class DistAc implements GenServer<State> {
         this.#state = { ...(this.#state as State), awaiting };
       },
       synced: (self) => this.#synced(self),
+    });
+    this.#watch = new Watch(options, {
+      state: () => this.#state as State,
+      change: (self, change) => this.#do(self, change),
     });
   }
 
@@ -148,7 +155,7 @@ class DistAc implements GenServer<State> {
       if (peer.type === 'new_node') this.#introductions.answered(self);
       return;
     }
-    if (this.#introductions.arrived(self, message)) return;
+    if (this.#introductions.arrived(self, message) || this.#watch.arrived(self, message)) return;
     const [tag, a, b] = message.elements;
     if (tag === GO && a instanceof Pid) this.#go(self, a);
     else if (a instanceof Atom) this.#afterSync(self, () => this.#controller(self, tag as Term, a, b));
@@ -212,6 +219,8 @@ class DistAc implements GenServer<State> {
           return announceAgain(s, app, fx);
         case 'permit':
           return control.permitTimeOver(s, app, token, fx);
+        case 'candidates':
+          return askCandidates(s, app, token, fx);
         case 'look':
           return look(s, app, token, fx, around);
         default:
@@ -274,10 +283,14 @@ class DistAc implements GenServer<State> {
 
   /** What may not run here any more is taken over by the nodes behind us: they are made ready for it first. */
   async #permit(self: Process, app: Atom, bool: boolean, onlyLoaded: boolean, from: From): Promise<void> {
-    const nodes = bool ? [] : control.successors(this.#state as State, app);
-    await Promise.all(nodes.map((node) => this.#options.expectTakeover?.(app, node)));
+    const { expectTakeover } = this.#options;
+    const successors = bool ? [] : control.successors(this.#state as State, app);
+    await Promise.all(successors.map((node) => expectTakeover?.(app, node)));
+    const others = bool || onlyLoaded ? [] : control.candidatesFor(this.#state as State, app);
+    const found = await Promise.all(others.map((node) => this.#watch.ask(self, app, node)));
     if (!self.alive) return;
-    this.#do(self, (s, fx, around) => control.permit(s, app, bool, onlyLoaded, from, fx, around));
+    const idle = new Set(found.filter(({ started }) => started === false).map(({ node }) => node));
+    this.#do(self, (s, fx, around) => control.permit(s, app, bool, onlyLoaded, idle, from, fx, around));
   }
 
   /** `application:load/2`: `default`, `{App, Nodes}` or `{App, Time, Nodes}`. */
@@ -327,6 +340,7 @@ class DistAc implements GenServer<State> {
     const fx: Effect[] = [];
     this.#state = change(this.#state as State, fx, this.#around(self));
     for (const effect of fx) this.#perform(self, effect);
+    this.#watch.changed(self);
   }
 
   #around(self: Process): Around {
@@ -375,6 +389,9 @@ class DistAc implements GenServer<State> {
         break;
       case 'introduce':
         this.#introductions.introduce(self, effect.node);
+        break;
+      case 'candidates':
+        this.#watch.askAll(self, effect.app, effect.nodes, effect.token);
         break;
       case 'circles':
         this.#openCircles(self, effect.nodes);

@@ -27,6 +27,7 @@ const MESSAGE_QUEUE_LEN = atom('message_queue_len');
 const MESSAGES = atom('messages');
 const WEIGHT = atom('dist_ac_weight');
 const NEW_NODE = atom('dist_ac_new_node');
+const STARTED = atom('dist_ac_app_started');
 const RUN = atom('ac_application_run');
 const OK = atom('ok');
 
@@ -52,6 +53,8 @@ export interface Blocked {
   readonly introduced: readonly Atom[];
   /** What was started there and is not announced. */
   readonly started: readonly Atom[];
+  /** What others have announced and it has not read. */
+  readonly announced: readonly Atom[];
 }
 
 /** An application as we see it. */
@@ -61,6 +64,8 @@ export interface Place {
   readonly nodes: readonly Atom[];
   /** Where it runs, or who is to start it. */
   readonly at: Atom;
+  /** Nodes that rank before the one where it runs: who starts it waits for one of them; see dist_ac_displaced.ts. */
+  readonly ahead?: readonly Atom[];
 }
 
 /** Asks these nodes; says who waits for whom, and opens the circles it can. Returns who waits. */
@@ -81,12 +86,38 @@ export async function openCircles(
     self.send(tuple(DIST_AC, to), appStarted(node, app, undefined));
     said.push(`told ${to.name} that ${app.name} runs on ${node.name}`);
   }
-  for (const { to, app, nodes, at } of misled(blocked, places)) {
-    for (const node of [...nodes, at]) self.send(tuple(DIST_AC, to), appStarted(node, app, undefined));
-    said.push(`told ${to.name} that ${app.name} belongs to ${at.name}`);
-  }
+  said.push(...tellMisled(self, blocked, places));
   self.system.log('warning', `dist_ac: who waits for whom: ${said.join('; ')}`);
   return blocked;
+}
+
+/** Asks these nodes, and tells who waits behind a node that starts nothing where it runs. */
+export async function openWaits(
+  self: Process,
+  rpc: Rpc,
+  nodes: readonly Atom[],
+  places: readonly Place[],
+): Promise<void> {
+  for (const node of nodes) {
+    const one = await askWhy(self, rpc, node);
+    const said = one === undefined ? [] : tellMisled(self, [one], places);
+    if (said.length > 0) {
+      const why = `${node.name} waits until another node starts an application`;
+      self.system.log('warning', `dist_ac: who waits for whom: ${[why, ...said].join('; ')}`);
+    }
+  }
+}
+
+function tellMisled(self: Process, blocked: readonly Blocked[], places: readonly Place[]): string[] {
+  return misled(blocked, places).map(({ to, app, nodes, at }) => {
+    for (const node of [...nodes, at]) self.send(tuple(DIST_AC, to), appStarted(node, app, undefined));
+    return `told ${to.name} that ${app.name} belongs to ${at.name}`;
+  });
+}
+
+/** Whether the dist_ac of a node waits inside for a start. */
+export async function waitsForStart(self: Process, rpc: Rpc, node: Atom): Promise<boolean> {
+  return (await askWhy(self, rpc, node))?.waits === 'start';
 }
 
 /** Who waits for whom, a sentence each. */
@@ -113,15 +144,21 @@ function unannounced(
   );
 }
 
-/** Who waits for a start by one of these nodes, and has not read the introduction of the node where it runs. */
+/**
+ * Who waits for a start by one of these nodes, and has not read the introduction of the node where it runs; or, where others
+ * rank before that node, waits for one of them. With an announcement unread it waits for something else.
+ */
 function misled(
   blocked: readonly Blocked[],
   places: readonly Place[],
 ): { readonly to: Atom; readonly app: Atom; readonly nodes: readonly Atom[]; readonly at: Atom }[] {
-  return places.flatMap(({ app, nodes, at }) =>
+  return places.flatMap(({ app, nodes, at, ahead }) =>
     blocked
       .filter(({ node, waits }) => waits === 'start' && nodes.includes(node) && node !== at)
-      .filter(({ introduced }) => introduced.includes(at))
+      .filter(
+        ({ introduced, announced }) =>
+          introduced.includes(at) || (ahead !== undefined && !announced.includes(app)),
+      )
       .map(({ node }) => ({ to: node, app, nodes: nodes.filter((one) => one !== node && one !== at), at })),
   );
 }
@@ -157,12 +194,14 @@ export function read(node: Atom, waits: Blocked['waits'], messages: Term): Block
   const weights: { node: Atom; app: Atom }[] = [];
   const introduced: Atom[] = [];
   const started: Atom[] = [];
+  const announced: Atom[] = [];
   for (const message of Array.isArray(messages) ? (messages as readonly Term[]) : []) {
     if (!(message instanceof Tuple)) continue;
     const [tag, a, b, c] = message.elements;
     if (tag === WEIGHT && a instanceof Atom && c instanceof Atom) weights.push({ node: c, app: a });
     else if (tag === NEW_NODE && b instanceof Atom) introduced.push(b);
     else if (tag === RUN && a instanceof Atom && b === OK) started.push(a);
+    else if (tag === STARTED && b instanceof Atom) announced.push(b);
   }
-  return { node, waits, weights, introduced, started };
+  return { node, waits, weights, introduced, started, announced };
 }

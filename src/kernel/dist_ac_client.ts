@@ -1,7 +1,8 @@
 // Moving applications by hand: `dist_ac:takeover_application/2` and `permit_application/2`.
 //
 // Both run under a global lock, so that they exclude each other and nodes that are just being introduced. The lock
-// is held by a process of its own: dist_ac gives it back early when the caller only waits for a start.
+// is held by a process of its own: dist_ac gives it back early when the caller only waits for a start. Where OTP tries without end,
+// we go on without it after a while: on a BEAM node a caller can wait for ever, and keep the lock of all nodes.
 import type { Process } from '../erts/process.js';
 import { call } from '../stdlib/gen.js';
 import { Atom, atom } from '../terms/atom.js';
@@ -19,7 +20,11 @@ const PERMIT_APPLICATION = atom('permit_application');
 const LOAD_APPLICATION = atom('load_application');
 const STARTED = atom('started');
 const ONLY_LOADED = atom('only_loaded');
+const KILL = atom('kill');
 const NOT_RUNNING_DISTRIBUTED = atom('not_running_distributed');
+
+/** After so long without the lock a call goes on without. */
+const LOCK_WITHIN_MS = 30_000;
 
 export interface LockClient {
   /** `global:set_lock`, tried without end. */
@@ -74,7 +79,13 @@ async function withLock(
     const [, about] = isTagged(message, LOCKED, 2) ? message.elements : [];
     return about instanceof Pid && about.key === holder.key ? true : undefined;
   };
-  await self.receive(locked);
+  if ((await self.receive(locked, LOCK_WITHIN_MS)) === undefined) {
+    const seconds = LOCK_WITHIN_MS / 1000;
+    const text = `dist_ac: the lock for takeovers and permissions was not free for ${seconds} s: its holder waits for somebody. Going on without it`;
+    self.system.log('warning', text);
+    self.unlink(holder);
+    self.exitSignal(holder, KILL);
+  }
   try {
     return await work(tuple(DIST_AC, holder));
   } finally {

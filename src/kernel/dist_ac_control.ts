@@ -4,6 +4,7 @@ import type { From } from '../stdlib/gen.js';
 import { Atom, atom } from '../terms/atom.js';
 import type { Term } from '../terms/term.js';
 import { tuple } from '../terms/tuple.js';
+import { leavesOut, permissionTaken, settled } from './dist_ac_candidates.js';
 import {
   appLoaded,
   appStarted,
@@ -135,7 +136,7 @@ export function startEnded(s: State, app: Atom, error: StartError, fx: Effect[],
       : withdrawn(next, appl, running, fx);
   }
   announce(next, app, error, fx);
-  if (error === undefined) return withId(next, app, 'local');
+  if (error === undefined) return withId(settled(next, app, fx), app, 'local');
   next = withId(next, app, 'undefined');
   return around.startedHere(app) ? next : notStarted(next, app);
 }
@@ -200,7 +201,7 @@ export function notCarriedOut(s: State, app: Atom, fx: Effect[]): State {
 export function stopDone(s: State, app: Atom, fx: Effect[]): State {
   const appl = s.appls.get(app);
   if (appl === undefined) return s;
-  let next = answerTakeovers(s, app, tuple(ERROR, STOPPED), fx);
+  let next = answerTakeovers(settled(s, app, fx), app, tuple(ERROR, STOPPED), fx);
   for (const { app: other, from } of next.sReqs)
     if (other === app) fx.push({ do: 'reply', from, result: OK });
   next = { ...next, sReqs: next.sReqs.filter((request) => request.app !== app) };
@@ -268,12 +269,23 @@ export function takeover(
   return { ...next, tReqs: [{ app, from }, ...next.tReqs] };
 }
 
-/** `application:permit(App, Bool)`. `onlyLoaded`: it is not started here, so nothing is moved. */
+/** The nodes that may take over what runs here. */
+export function candidatesFor(s: State, app: Atom): readonly Atom[] {
+  const appl = s.appls.get(app);
+  if (appl?.id !== 'local') return [];
+  return permitted(appl).filter((node) => node !== s.self && s.known.includes(node));
+}
+
+/**
+ * `application:permit(App, Bool)`. `onlyLoaded`: it is not started here, so nothing is moved. `idle`: nodes that have not
+ * started it; told as the others are they would take it for theirs to start, and would not.
+ */
 export function permit(
   s: State,
   app: Atom,
   bool: boolean,
   onlyLoaded: boolean,
+  idle: ReadonlySet<Atom>,
   from: From,
   fx: Effect[],
   around: Around,
@@ -283,19 +295,18 @@ export function permit(
     fx.push({ do: 'reply', from, result: tuple(ERROR, tuple(NOT_LOADED, app)) });
     return s;
   }
-  const next: State = {
+  let next: State = {
     ...withRun(s, app, s.self, bool),
     withdrawn: s.withdrawn.filter((other) => other !== app),
   };
+  if (!bool && appl.id === 'local') next = leavesOut(next, appl, idle, fx);
   for (const node of othersOf(s, appl)) {
-    fx.push({
-      do: 'send',
-      node,
-      message: newPermission(s.self, app, bool, appl.id === 'local'),
-    });
+    const isHis = appl.id === 'local' && !idle.has(node);
+    fx.push({ do: 'send', node, message: newPermission(s.self, app, bool, isHis) });
   }
+  if (bool && s.unpermitted.get(app)?.runner === s.self) next = settled(next, app, fx);
   if (!onlyLoaded && bool && appl.id !== 'local') return startAppl(next, app, 'req', [from], fx, around);
-  if (!onlyLoaded && !bool) return permitTaken(next, appl, from, fx, around);
+  if (!onlyLoaded && !bool) return permitTaken(next, appl, idle, from, fx, around);
   fx.push({ do: 'reply', from, result: OK });
   return next;
 }
@@ -313,7 +324,14 @@ export function successors(s: State, app: Atom): readonly Atom[] {
 }
 
 /** Who runs it and may not any more waits for another node to start it; without one it is stopped. */
-function permitTaken(s: State, appl: Appl, from: From, fx: Effect[], around: Around): State {
+function permitTaken(
+  s: State,
+  appl: Appl,
+  idle: ReadonlySet<Atom>,
+  from: From,
+  fx: Effect[],
+  around: Around,
+): State {
   const app = appl.name;
   if (
     appl.id === 'undefined' ||
@@ -324,14 +342,17 @@ function permitTaken(s: State, appl: Appl, from: From, fx: Effect[], around: Aro
     return evaluate(s, app, fx, around);
   }
   const now = s.appls.get(app) as Appl;
-  const nodes = permitted(now).filter((node) => node !== s.self && around.connected.has(node));
+  const nodes = permitted(now).filter(
+    (node) => node !== s.self && around.connected.has(node) && !idle.has(node),
+  );
   if (nodes.length === 0) {
     changeRequest(fx, app, STOP_IT);
     return { ...s, sReqs: [{ app, from }, ...s.sReqs] };
   }
   const token = s.tokens + 1;
   fx.push({ do: 'timer', what: 'permit', app, ms: PERMIT_WITHIN_MS, token });
-  return { ...s, tokens: token, pReqs: [{ from, app, nodes, token }, ...s.pReqs] };
+  const waiting = { ...s, tokens: token, pReqs: [{ from, app, nodes, token }, ...s.pReqs] };
+  return permissionTaken(waiting, app, s.self, fx);
 }
 
 /** Nobody took the application over that may not run here any more: stop it. */

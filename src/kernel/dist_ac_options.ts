@@ -3,6 +3,7 @@ import type { Process } from '../erts/process.js';
 import { type Atom, atom } from '../terms/atom.js';
 import type { Pid } from '../terms/pid.js';
 import type { Tuple } from '../terms/tuple.js';
+import type { Candidate } from './dist_ac_candidates.js';
 import type { Blocked, Place } from './dist_ac_circles.js';
 import type { Appl } from './dist_ac_state.js';
 
@@ -39,6 +40,10 @@ export interface DistAcOptions {
     nodes: readonly Atom[],
     places: readonly Place[],
   ) => Promise<readonly Blocked[]>;
+  /** Tells those of these nodes that wait behind a node that starts nothing where it runs; see dist_ac_displaced.ts. */
+  readonly openWaits?: (self: Process, nodes: readonly Atom[], places: readonly Place[]) => Promise<void>;
+  /** What a node that may run an application says of it; see dist_ac_candidates.ts. */
+  readonly askCandidate?: (self: Process, node: Atom, app: Atom) => Promise<Candidate>;
   /** A node that ranks higher may start the application soon, which runs here; see name_handover.ts. */
   readonly expectTakeover?: (app: Atom, node: Atom) => Promise<void>;
   /** That node has announced it, or that its start failed. */

@@ -2,6 +2,7 @@
 
 import { type Atom, atom } from '../terms/atom.js';
 import { tuple } from '../terms/tuple.js';
+import { permissionTaken, settled } from './dist_ac_candidates.js';
 import {
   settleDoubles,
   startedUnaware,
@@ -57,7 +58,7 @@ export function peerArrived(s: State, m: PeerMessage, fx: Effect[], around: Arou
         ? startedElsewhere(s, m.node, m.app, fx, around)
         : failedElsewhere(s, m.node, m.app, m.error, fx, around);
     case 'app_stopped':
-      return stoppedElsewhere(s, m.app);
+      return stoppedElsewhere(s, m.app, fx);
     case 'new_permission':
       return permissionElsewhere(s, m, fx, around);
   }
@@ -174,7 +175,8 @@ function startedElsewhere(s: State, node: Atom, app: Atom, fx: Effect[], around:
   if (node === s.self) return s;
   if (startedUnaware(s, node, app, around)) return staysHere(s, node, app, fx);
   fx.push({ do: 'announced', app, node, failed: false });
-  let next: State = { ...s, failed: s.failed.filter((e) => e.app !== app || e.node !== node) };
+  let next: State = settled(s, app, fx);
+  next = { ...next, failed: s.failed.filter((e) => e.app !== app || e.node !== node) };
   const appl = next.appls.get(app);
   if (next.pending.has(app)) return releasePermits(runsAt(next, app, node, fx), app, fx);
   if (appl === undefined || !next.started.includes(app)) {
@@ -257,20 +259,26 @@ function candidateGone(s: State, node: Atom, only: Atom | undefined, fx: Effect[
 }
 
 /** It runs nowhere now. The message does not say who says so; while it runs here we know better. */
-function stoppedElsewhere(s: State, app: Atom): State {
+function stoppedElsewhere(s: State, app: Atom, fx: Effect[]): State {
   const remoteStarted = s.remoteStarted.filter((entry) => entry.app !== app);
   const id = s.appls.get(app)?.id;
   if (id === undefined || id === 'local' || id === 'run_waiting' || id === 'takeover') {
     return { ...s, remoteStarted };
   }
-  return withId({ ...s, remoteStarted, timers: withoutKey(s.timers, app) }, app, 'undefined');
+  return withId(
+    { ...settled(s, app, fx), remoteStarted, timers: withoutKey(s.timers, app) },
+    app,
+    'undefined',
+  );
 }
 
 function permissionElsewhere(s: State, m: Message<'new_permission'>, fx: Effect[], around: Around): State {
   if (!m.permission) fx.push({ do: 'announced', app: m.app, node: m.node, failed: true });
-  const next = withRun(s, m.app, m.node, m.permission);
+  let next = withRun(s, m.app, m.node, m.permission);
   const appl = next.appls.get(m.app);
   if (appl === undefined) return next;
+  if (!m.permission && m.isHis) next = permissionTaken(next, m.app, m.node, fx);
+  else if (s.unpermitted.get(m.app)?.runner === m.node) next = settled(next, m.app, fx);
   if (next.pending.has(m.app)) return evaluate(next, m.app, fx, around);
   const ours = appl.run.get(s.self) === true && next.started.includes(m.app) && around.startedHere(m.app);
   if (m.permission || !m.isHis || !ours) return next;
@@ -301,6 +309,8 @@ function forgotten(s: State, node: Atom): State {
     mismatched: others(s.mismatched),
     failed: others(s.failed),
     unaware: others(s.unaware),
+    overruled: others(s.overruled).filter((entry) => entry.to !== node),
+    unpermitted: new Map([...s.unpermitted].filter(([, { runner }]) => runner !== node)),
     weights: new Map([...s.weights].map(([app, told]) => [app, withoutKey(told, node)])),
     informed: new Map(
       [...s.informed].map(([app, nodes]) => [app, new Set([...nodes].filter((n) => n !== node))]),

@@ -92,6 +92,10 @@ export interface State {
   readonly failed: readonly { readonly app: Atom; readonly node: Atom }[];
   /** Applications whose start failed here while they run elsewhere: the others were told not to wait for us. */
   readonly withdrawn: readonly Atom[];
+  /** What runs at a node that may not run it any more, until somebody takes it over. */
+  readonly unpermitted: ReadonlyMap<Atom, { readonly runner: Atom; readonly token: number }>;
+  /** Nodes that others (`to`) were told to leave out, until the application is started. */
+  readonly overruled: readonly { readonly app: Atom; readonly node: Atom; readonly to: Atom }[];
   /** Callers that wait for a start ordered by takeover or permit. */
   readonly tReqs: readonly { readonly app: Atom; readonly from: From }[];
   /** Callers that wait for a stop ordered by permit. */
@@ -150,9 +154,10 @@ export interface Around {
 
 /**
  * `restart`: the restart time of an application whose node died. `look`: a decision has waited long.
- * `announce`: say again that the application runs here. `permit`: nobody took the application over so far.
+ * `announce`: say again that the application runs here. `permit`: nobody took the application over so far;
+ * `candidates`: the same, but to be asked about first.
  */
-export type TimerKind = 'restart' | 'look' | 'announce' | 'permit';
+export type TimerKind = 'restart' | 'look' | 'announce' | 'permit' | 'candidates';
 
 /** What the machine wants done, in order. */
 export type Effect =
@@ -167,6 +172,8 @@ export type Effect =
   | { readonly do: 'introduce'; readonly node: Atom }
   /** A decision waits long for these nodes: who else waits for whom? */
   | { readonly do: 'circles'; readonly nodes: readonly Atom[] }
+  /** Have these nodes started it? The answer comes to `candidatesFound`. */
+  | { readonly do: 'candidates'; readonly app: Atom; readonly nodes: readonly Atom[]; readonly token: number }
   /** That node ranks higher and may start the application soon, which runs here. */
   | { readonly do: 'expect'; readonly app: Atom; readonly node: Atom }
   /** That node has announced it, or that it failed. */
@@ -207,6 +214,8 @@ export function initialState(self: Atom, appls: readonly Appl[]): State {
     unaware: [],
     failed: [],
     withdrawn: [],
+    unpermitted: new Map(),
+    overruled: [],
     tReqs: [],
     sReqs: [],
     pReqs: [],

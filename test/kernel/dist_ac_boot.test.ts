@@ -267,7 +267,7 @@ test('a lock that is never free does not stop the boot', async () => {
   const peer = await cluster.peer('b');
   assert.ok(peer.global.localLock(peer.self, tuple(atom('dist_ac'), peer.distAc.pid)));
   const node = await cluster.begin('a', { distributed, optional: ['b'], timeoutMs: 'infinity' });
-  await peer.got('dist_ac_new_node');
+  await peer.got('dist_ac_new_node', 10_000);
   peer.send(node, '{dist_ac_new_node, 1, b, [], []}');
   assert.equal(await node.booted, undefined);
 });

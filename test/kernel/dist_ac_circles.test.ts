@@ -1,7 +1,7 @@
 // Other nodes' dist_ac that wait for each other: what their runtimes say of them, and what is done about it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openCircles, type Place } from '../../src/kernel/dist_ac_circles.js';
+import { openCircles, openWaits, type Place } from '../../src/kernel/dist_ac_circles.js';
 import { Atom, atom } from '../../src/terms/atom.js';
 import type { Term } from '../../src/terms/term.js';
 import { DistAcCluster, introduce, type ScriptedPeer, settle, terms } from '../support/dist_ac_cluster.js';
@@ -13,6 +13,7 @@ type Seen = Readonly<Record<string, readonly [fun: string, messages: string, len
 async function play(
   seen: Seen,
   places: readonly Place[] = [],
+  work: typeof openCircles | typeof openWaits = openCircles,
 ): Promise<{ logs: string; b: ScriptedPeer; c: ScriptedPeer; fetched: number }> {
   const cluster = new DistAcCluster();
   const a = await cluster.boot('a', { distributed: '[{d1, [a, {b, c}]}]' });
@@ -38,7 +39,7 @@ async function play(
   };
   await new Promise<void>((resolve) => {
     a.system.spawn(async (self) => {
-      await openCircles(self, rpc, [b.system.node, c.system.node], places);
+      await work(self, rpc, [b.system.node, c.system.node], places);
       resolve();
     });
   });
@@ -96,6 +97,28 @@ test('who waits for a start and has not read who is to make it, is told', async 
   // it may wait for b, as it has to
   const right = await play(seen, [{ app: d1, nodes: [a, b, c], at: b }]);
   assert.equal(right.c.count('started'), 0);
+});
+
+test('who waits behind a node that starts nothing where it runs is told; what it waits for otherwise is left alone', async () => {
+  const [d1, a, b, c] = ['d1', 'a@127.0.0.1', 'b@127.0.0.1', 'c@127.0.0.1'].map((name) => atom(name)) as [
+    Atom,
+    Atom,
+    Atom,
+    Atom,
+  ];
+  const places = [{ app: d1, nodes: [a, b, c], at: c, ahead: [a] }];
+  const told = await play({ b: ['wait_dist_start', '[]'] }, places, openWaits);
+  assert.deepEqual(
+    told.b.received.filter((message) => message.includes('started')),
+    ['{dist_ac_app_started,a,d1,ok}', '{dist_ac_app_started,c,d1,ok}'],
+  );
+  assert.match(told.logs, /told b@127\.0\.0\.1 that d1 belongs to c@127\.0\.0\.1/);
+  // told before, and not read: it waits for another application
+  const unread = '[{dist_ac_app_started, c, d1, ok}]';
+  const other = await play({ b: ['wait_dist_start', unread] }, places, openWaits);
+  assert.deepEqual([other.b.count('app_started'), other.logs], [0, '']);
+  const weights = await play({ b: ['collect_answers', '[]'] }, places, openWaits);
+  assert.deepEqual([weights.b.count('app_started'), weights.logs], [0, '']);
 });
 
 test('who does not wait is not spoken of; a long queue is not fetched; nonsense does no harm', async () => {

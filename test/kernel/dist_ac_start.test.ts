@@ -219,6 +219,31 @@ test('D18: a node that does not give the lock back is waited for 5 s and then pa
   assert.match(node.logs.join('\n'), /a@127.0.0.1 has held the lock for starts for 5 s; starting d1 without/);
 });
 
+test('D18: a node that was passed over counts again when it has given the lock back', async () => {
+  using cluster = new DistAcCluster();
+  const apps = new TestApps();
+  const [node, peer] = await withPeer(cluster, apps, '[{d1, [a, b]}]');
+  const { global } = node;
+  const lock = tuple(atom('dist_ac'), peer.distAc.pid);
+  const holder = peer.system.spawn(async (self) => {
+    await peer.global.setLock(self, lock, [node.system.node]);
+    await self.next();
+  });
+  await eventually('a holds the lock', () => global.lockHolders(atom('dist_ac')).length === 1);
+  const started = node.start('d1');
+  assert.equal(await started, 'ok');
+  assert.deepEqual(apps.events, ['b start d1 normal']);
+  holder.end(atom('normal'));
+  await eventually('the lock is free', () => global.lockHolders(atom('dist_ac')).length === 0);
+  assert.equal(await node.stop('d1'), 'ok');
+  const again = node.start('d1');
+  await settle();
+  assert.match(node.listed('starting'), /^\[\{d1,/);
+  assert.deepEqual(apps.events.slice(1), ['b prep_stop d1', 'b stop d1']);
+  peer.send(node, '{dist_ac_app_started, a, d1, ok}');
+  assert.equal(await again, 'ok');
+});
+
 test('dist_ac 54: a decision leaves no lock anywhere', async () => {
   using cluster = new DistAcCluster();
   const [node, peer] = await withPeer(cluster, new TestApps(), '[{d1, [b, a]}]');

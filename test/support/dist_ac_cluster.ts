@@ -7,6 +7,8 @@ import type { Application, AppSpec } from '../../src/kernel/application.js';
 import { ApplicationController } from '../../src/kernel/application_controller.js';
 import { ApplicationModule } from '../../src/kernel/applications.js';
 import { DIST_AC, startDistAc } from '../../src/kernel/dist_ac.js';
+import type { Candidate } from '../../src/kernel/dist_ac_candidates.js';
+import type { Place } from '../../src/kernel/dist_ac_circles.js';
 import type { LockClient } from '../../src/kernel/dist_ac_client.js';
 import { distributedAppls } from '../../src/kernel/dist_ac_config.js';
 import type { Global } from '../../src/kernel/global.js';
@@ -32,6 +34,10 @@ export interface BootOptions {
   readonly startDistAc?: boolean;
   readonly heal?: 'off' | 'rejoin';
   readonly apps?: readonly Application[];
+  /** What nodes say when they are asked whether they have started it; others do not say. */
+  readonly candidates?: Readonly<Record<string, Pick<Candidate, 'started' | 'waits'>>>;
+  /** Told what is displaced, and who may wait for somebody. */
+  readonly openWaits?: (nodes: string, places: readonly Place[]) => void;
 }
 
 /** A node whose boot has ended, or is under way. */
@@ -307,6 +313,17 @@ export class DistAcCluster extends GlobalCluster {
       whereis: (self, other) => this.whereis(self, other),
       connect: (other) => void system.connectedEntry(other),
       ...(options.heal === undefined ? {} : { heal: options.heal }),
+      ...(options.openWaits === undefined
+        ? {}
+        : { openWaits: async (_self, nodes, places) => options.openWaits?.(short([...nodes]), places) }),
+      ...(options.candidates === undefined
+        ? {}
+        : {
+            askCandidate: async (_self, other) => {
+              const said = options.candidates?.[other.name.slice(0, 1)];
+              return { node: other, ...(said ?? { started: undefined, waits: false }) };
+            },
+          }),
       onSynced: () => this.#known.set(node, true),
     };
   }
