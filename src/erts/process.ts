@@ -9,7 +9,7 @@ import type { Pid } from '../terms/pid.js';
 import { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { Tuple, tuple } from '../terms/tuple.js';
-import type { RemoteLink } from './dist_entry.js';
+import type { RemoteLink, RemoteWatcher } from './dist_entry.js';
 import { DroppedReplies } from './dropped_replies.js';
 import { reasonOf } from './exception.js';
 import { KILL, KILLED, NORMAL } from './exit_reason.js';
@@ -83,7 +83,7 @@ export class Process {
   /** Local monitors on this process. @internal */
   readonly watchers: Map<number, { readonly watcher: Process; readonly monitor: Monitor }> = new Map();
   /** Remote monitors on this process. @internal */
-  readonly remoteWatchers: Set<import('./dist_entry.js').RemoteWatcher> = new Set();
+  readonly remoteWatchers: Set<RemoteWatcher> = new Set();
   /** @internal */
   readonly aliases: Set<number> = new Set();
   /** @internal */

@@ -96,8 +96,8 @@ test('with `off`, the default, a node that is back is not introduced', async () 
   assert.deepEqual(a.received, []);
 });
 
-test('a node that was never introduced and loads what runs here is introduced, and told', async () => {
-  using cluster = new DistAcCluster();
+/** `a` runs it; `b`, never introduced, loads it and is told. */
+async function loadsUnaware(cluster: DistAcCluster): Promise<{ a: DistAcNode; b: ScriptedPeer }> {
   const apps = new TestApps();
   const a = await cluster.boot('a', { distributed: LIST, apps: [apps.app('d1')] });
   assert.equal(await a.start('d1'), 'ok');
@@ -105,6 +105,12 @@ test('a node that was never introduced and loads what runs here is introduced, a
   cluster.connect(b.system, a.system);
   b.send(a, '{dist_ac_app_loaded, b, d1, [a, b, c], true, false}');
   await b.got('dist_ac_app_started');
+  return { a, b };
+}
+
+test('a node that was never introduced and loads what runs here is introduced, and told', async () => {
+  using cluster = new DistAcCluster();
+  const { b } = await loadsUnaware(cluster);
   assert.deepEqual(
     b.received.map((message) => message.replace(/,.*/, '')),
     ['{dist_ac_app_loaded', '{dist_ac_new_node', '{dist_ac_app_started'],
@@ -113,13 +119,7 @@ test('a node that was never introduced and loads what runs here is introduced, a
 
 /** `a` runs it; `b`, never introduced, answers that it is at a start of its own. */
 async function startsUnaware(cluster: DistAcCluster): Promise<{ a: DistAcNode; b: ScriptedPeer }> {
-  const apps = new TestApps();
-  const a = await cluster.boot('a', { distributed: LIST, apps: [apps.app('d1')] });
-  assert.equal(await a.start('d1'), 'ok');
-  const b = await cluster.peer('b');
-  cluster.connect(b.system, a.system);
-  b.send(a, '{dist_ac_app_loaded, b, d1, [a, b, c], true, false}');
-  await b.got('dist_ac_app_started');
+  const { a, b } = await loadsUnaware(cluster);
   b.send(a, '{dist_ac_new_node, 1, b, [{appl, d1, run_waiting, 0, [a, b, c], [{b, true}]}], []}');
   await settle();
   b.received.length = 0;
