@@ -13,7 +13,7 @@ export class Groups {
     const key = keyOf(group);
     const known = this.groups.get(key);
     if (known === undefined) this.groups.set(key, { group, pids: [...pids] });
-    else known.pids.push(...pids);
+    else for (const pid of pids) known.pids.push(pid);
     this.size += pids.length;
   }
 
@@ -22,13 +22,7 @@ export class Groups {
     const key = keyOf(group);
     const known = this.groups.get(key);
     if (known === undefined) return [];
-    const removed: Pid[] = [];
-    for (const pid of pids) {
-      const index = known.pids.findLastIndex((member) => member.key === pid.key);
-      if (index < 0) continue;
-      known.pids.splice(index, 1);
-      removed.push(pid);
-    }
+    const removed = pids.length > 1 ? takeOut(known.pids, pids) : takeLast(known.pids, pids[0]);
     if (known.pids.length === 0) this.groups.delete(key);
     this.size -= removed.length;
     return removed;
@@ -43,6 +37,21 @@ export class Groups {
   toTerm(): Tuple[] {
     return [...this.groups.values()].map(({ group, pids }) => tuple(group, [...pids]));
   }
+}
+
+/** Takes each of `pids` out of `members` once; those that were in. */
+function takeOut(members: Pid[], pids: readonly Pid[]): Pid[] {
+  const absent = without(pids, members);
+  const kept = without(members, pids);
+  members.length = 0;
+  for (const pid of kept) members.push(pid);
+  return without(pids, absent);
+}
+
+/** `takeOut` of one, which is not to cost what a large group does. */
+function takeLast(members: Pid[], pid: Pid | undefined): Pid[] {
+  const index = members.findLastIndex((member) => member.key === pid?.key);
+  return members.splice(index, index < 0 ? 0 : 1);
 }
 
 /** `A -- B`: each of `taken` removes one occurrence. */

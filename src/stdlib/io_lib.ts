@@ -181,7 +181,8 @@ function latin1(term: Term): string {
     const item = stack.pop() as Term;
     if (item instanceof Uint8Array) out.push(Buffer.from(item).toString('latin1'));
     else if (typeof item === 'number' && item >= 0 && item <= 255) out.push(String.fromCharCode(item));
-    else if (Array.isArray(item)) stack.push(...[...(item as readonly Term[])].reverse());
+    else if (Array.isArray(item))
+      for (const part of [...(item as readonly Term[])].reverse()) stack.push(part);
     else throw new BadArg('~s takes Latin-1 text; ~ts takes any');
   }
   return out.join('');

@@ -80,7 +80,7 @@ function container(value: object, depth: number, budget: { left: number }): Term
   if (prototype !== Object.prototype && prototype !== null) {
     return atom(value.constructor.name.slice(0, 200) || 'object');
   }
-  return map(...Object.entries(value).map(([k, v]) => [binary(k), inner(v)] as const));
+  return new TermMap(Object.entries(value).map(([k, v]) => [binary(k), inner(v)] as const));
 }
 
 /** So many elements as may still be shown. */

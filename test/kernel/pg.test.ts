@@ -5,10 +5,11 @@ import type { Process } from '../../src/erts/process.js';
 import type { System } from '../../src/erts/system.js';
 import { CodeServer } from '../../src/kernel/code.js';
 import { Pg } from '../../src/kernel/pg.js';
+import { Groups } from '../../src/kernel/pg_groups.js';
 import { PgScope } from '../../src/kernel/pg_scope.js';
 import { atom } from '../../src/terms/atom.js';
 import { map } from '../../src/terms/map.js';
-import type { Pid } from '../../src/terms/pid.js';
+import { Pid } from '../../src/terms/pid.js';
 import type { Term } from '../../src/terms/term.js';
 import { tuple } from '../../src/terms/tuple.js';
 import { eventually, MemoryCluster } from '../support/memory_cluster.js';
@@ -187,4 +188,16 @@ test('other nodes may ask who is in which group', async () => {
   await assert.rejects(async () => ask('which_groups', atom('other')), ErlangError);
   await assert.rejects(async () => ask('get_members', 7, atom('g')), ErlangError);
   all.stop();
+});
+
+test('hundreds of thousands of members come and go at once: a peer may have so many', () => {
+  const groups = new Groups();
+  const pids = Array.from({ length: 300_000 }, (_, i) => new Pid(atom('a@h'), i, 0, 5));
+  const [one, two] = pids as [Pid, Pid];
+  groups.add(1, [one, two, one]);
+  groups.add(1, pids);
+  assert.equal(groups.size, 300_003);
+  assert.deepEqual(keys(groups.remove(1, [...pids, two, two])), keys([...pids, two]));
+  assert.deepEqual(keys(groups.members(1)), keys([one, one]));
+  assert.equal(groups.size, 2);
 });

@@ -25,6 +25,11 @@ for (const { term } of parseTerms(readFileSync('test/stdlib/io_lib_otp25.terms',
   });
 }
 
+test('~s prints a list of hundreds of thousands of characters', () => {
+  const long = 'x'.repeat(300_000);
+  assert.equal(format('~s', [charlist(long)]).text, long);
+});
+
 test('text of several lines counts columns anew', () => {
   const list = charlist('x'.repeat(70));
   assert.equal(format('~s~n~p', [charlist('y'.repeat(60)), list]).exact, true);
