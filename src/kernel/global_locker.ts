@@ -76,7 +76,7 @@ export class Locker {
   readonly #candidates = new Map<Atom, Candidate>();
   /** The last session came to its end. */
   #justSynced = false;
-  /** The last attempt to take the lock failed. */
+  /** In the last attempt we did not get the lock, or he did not. */
   #failed = false;
 
   constructor(
@@ -195,7 +195,7 @@ export class Locker {
       this.#listener.lockIsSet(him.node, him.myTag, id);
       await this.#untilCancel(self, him, deadline);
       this.#justSynced = true;
-    }
+    } else this.#failed = true; // likely two beginners have each locked a node of one partition
     await this.#unlock(self, id, nodes);
   }
 

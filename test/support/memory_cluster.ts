@@ -129,14 +129,20 @@ export class MemoryCluster {
     this.#systems.set(node, system);
     system.connector = (entry) => {
       const peer = this.#systems.get(entry.node);
-      if (!this.autoConnect || peer === undefined || this.#split.has(pair(system, peer))) return false;
+      if (!this.autoConnect || peer === undefined || !this.#canConnect(system, peer)) return false;
       setImmediate(() => {
-        if (this.#split.has(pair(system, peer))) system.connectionFailed(entry.node);
-        else this.connect(system, peer);
+        if (this.#canConnect(system, peer)) this.connect(system, peer);
+        else system.connectionFailed(entry.node);
       });
       return true;
     };
     return system;
+  }
+
+  /** Both live, and nothing is between them. */
+  #canConnect(a: System, b: System): boolean {
+    const live = [a, b].every((system) => this.#systems.get(system.node) === system);
+    return live && !this.#split.has(pair(a, b));
   }
 
   connect(a: System, b: System): void {
