@@ -20,6 +20,7 @@ import { Auth } from './kernel/auth.js';
 import { Client } from './kernel/client.js';
 import { CodeServer } from './kernel/code.js';
 import { loadConfig } from './kernel/config.js';
+import { unlessGivenUp } from './kernel/giving_up.js';
 import { Global } from './kernel/global.js';
 import { GLOBAL_GROUP, GlobalGroup } from './kernel/global_group.js';
 import { offerGlobalGroup } from './kernel/global_group_calls.js';
@@ -135,9 +136,14 @@ export class Node {
     this.client.cast(server, message);
   }
 
-  /** Connects to a node; false if that is not possible. */
-  connect(node: string | Atom): Promise<boolean> {
-    return this.netKernel.connectNode(typeof node === 'string' ? atom(node) : node);
+  /**
+   * Connects to a node; false if that is not possible, which shows within seven seconds (`net_setuptime`). Rejects with
+   * `CallError` when it is given up, by the signal or after `timeoutMs`; an attempt that has begun goes on.
+   */
+  connect(node: string | Atom, limits?: CallOptions): Promise<boolean> {
+    const peer = typeof node === 'string' ? atom(node) : node;
+    const wait = { node: peer, server: 'net_kernel:connect_node/1' };
+    return unlessGivenUp(this.system, wait, () => this.netKernel.connectNode(peer), limits);
   }
 
   /** Connects to these nodes, and again when a connection is lost, until this node stops. */

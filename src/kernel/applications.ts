@@ -5,6 +5,7 @@ import { BadArg, ErlangError } from '../errors.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { call } from '../stdlib/gen.js';
+import type { CallOptions } from '../stdlib/limits.js';
 import { Atom, atom } from '../terms/atom.js';
 import { charlist, text } from '../terms/binary.js';
 import { format } from '../terms/format.js';
@@ -21,6 +22,7 @@ import {
   permitApplication,
   takeoverApplication,
 } from './dist_ac_client.js';
+import { unlessGivenUp } from './giving_up.js';
 
 const OK = atom('ok');
 const ERROR = atom('error');
@@ -233,47 +235,54 @@ export class Applications {
    * Starts an application, by name or as given. If it is distributed: resolves when it runs on the node whose
    * turn it is, which may take until that node has started it; here or not, `which` tells.
    */
-  async start(application: string | Application, type: RestartType = 'temporary'): Promise<void> {
+  async start(
+    application: string | Application,
+    type: RestartType = 'temporary',
+    limits?: CallOptions,
+  ): Promise<void> {
     const app = this.#name(application);
-    await this.#do(`start ${app.name}`, (self) => this.#module.start(self, app, atom(type)));
+    await this.#do(`start ${app.name}`, (self) => this.#module.start(self, app, atom(type)), limits);
   }
 
   /** Starts an application and before it those it depends on; those that run already are left as they are. */
   async ensureAllStarted(
     application: string | Application,
     type: RestartType = 'temporary',
+    limits?: CallOptions,
   ): Promise<string[]> {
     const app = this.#name(application);
-    const result = await this.#do(`start ${app.name}`, (self) =>
-      this.#module.ensureAllStarted(self, app, atom(type)),
+    const result = await this.#do(
+      `start ${app.name}`,
+      (self) => this.#module.ensureAllStarted(self, app, atom(type)),
+      limits,
     );
     return (result as readonly Atom[]).map((started) => started.name);
   }
 
   /** Stops an application here. A distributed one is not started elsewhere for that. */
-  async stop(app: string): Promise<void> {
-    await this.#do(`stop ${app}`, (self) => this.#module.stop(self, atom(app)));
+  async stop(app: string, limits?: CallOptions): Promise<void> {
+    await this.#do(`stop ${app}`, (self) => this.#module.stop(self, atom(app)), limits);
   }
 
   /** Moves a distributed application that runs elsewhere here; resolves when it runs here. */
-  async takeover(app: string, type: RestartType = 'temporary'): Promise<void> {
-    await this.#do(`take over ${app}`, (self) => this.#module.takeover(self, atom(app), atom(type)));
+  async takeover(app: string, type: RestartType = 'temporary', limits?: CallOptions): Promise<void> {
+    await this.#do(`take over ${app}`, (self) => this.#module.takeover(self, atom(app), atom(type)), limits);
   }
 
   /** Lets an application run here, or forbids it: then it moves to another node, or is stopped. */
-  async permit(app: string, allowed: boolean): Promise<void> {
-    await this.#do(`permit ${app}`, (self) => this.#module.permit(self, atom(app), allowed));
+  async permit(app: string, allowed: boolean, limits?: CallOptions): Promise<void> {
+    await this.#do(`permit ${app}`, (self) => this.#module.permit(self, atom(app), allowed), limits);
   }
 
   /** Loads an application: its parameters can be read. `nodes`: an entry as in `distributed`, for this application. */
-  async load(application: string | Application, nodes?: Term): Promise<void> {
+  async load(application: string | Application, nodes?: Term, limits?: CallOptions): Promise<void> {
     const app = this.#name(application);
-    await this.#do(`load ${app.name}`, (self) => this.#module.load(self, app, nodes));
+    await this.#do(`load ${app.name}`, (self) => this.#module.load(self, app, nodes), limits);
   }
 
   /** Forgets an application that does not run. */
-  async unload(app: string): Promise<void> {
-    await this.#do(`unload ${app}`, (self) => this.#module.unload(self, atom(app)));
+  async unload(app: string, limits?: CallOptions): Promise<void> {
+    await this.#do(`unload ${app}`, (self) => this.#module.unload(self, atom(app)), limits);
   }
 
   /** What runs on this node, latest first. */
@@ -292,8 +301,8 @@ export class Applications {
   }
 
   /** Sets a configuration parameter; `configChange` is not called for it. */
-  async setEnv(app: string, key: string, value: Term): Promise<void> {
-    await this.#do(`set ${key}`, (self) => this.#module.setEnv(self, atom(app), atom(key), value));
+  async setEnv(app: string, key: string, value: Term, limits?: CallOptions): Promise<void> {
+    await this.#do(`set ${key}`, (self) => this.#module.setEnv(self, atom(app), atom(key), value), limits);
   }
 
   /**
@@ -301,8 +310,11 @@ export class Applications {
    * (`configChange`; OTP: `application_controller:config_change/1`). A changed `distributed` of `kernel` is used from
    * the next decision on; nothing moves for it.
    */
-  async changeConfig(parameters: Readonly<Record<string, Readonly<Record<string, Term>>>>): Promise<void> {
-    await this.#do('change the configuration', (self) => this.#module.changeConfig(self, parameters));
+  async changeConfig(
+    parameters: Readonly<Record<string, Readonly<Record<string, Term>>>>,
+    limits?: CallOptions,
+  ): Promise<void> {
+    await this.#do('change the configuration', (self) => this.#module.changeConfig(self, parameters), limits);
   }
 
   #name(application: string | Application): Atom {
@@ -311,8 +323,14 @@ export class Applications {
     return atom(application.spec.name);
   }
 
-  /** Runs in a process; the value of `{ok, Value}`, or `ErlangError` for `{error, Reason}`. */
-  #do(what: string, work: (self: Process) => Promise<Term>): Promise<Term> {
+  /** The value of `{ok, Value}`, or `ErlangError` for `{error, Reason}`; `CallError` when it is given up, and goes on. */
+  #do(what: string, work: (self: Process) => Promise<Term>, limits?: CallOptions): Promise<Term> {
+    const wait = { node: this.#system.node, server: `application_controller (${what})` };
+    return unlessGivenUp(this.#system, wait, () => this.#run(what, work), limits);
+  }
+
+  /** In a process of its own. */
+  #run(what: string, work: (self: Process) => Promise<Term>): Promise<Term> {
     return new Promise((resolve, reject) => {
       const process = this.#system.spawn(async (self) => {
         const result = await work(self);

@@ -8,6 +8,7 @@ import type { NameService } from '../erts/name_service.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { startLink } from '../stdlib/gen_server.js';
+import type { CallOptions } from '../stdlib/limits.js';
 import type { StartResult } from '../stdlib/proc_lib.js';
 import { type Atom, atom } from '../terms/atom.js';
 import { format } from '../terms/format.js';
@@ -16,6 +17,7 @@ import { Pid } from '../terms/pid.js';
 import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import type { CodeServer } from './code.js';
+import { unlessGivenUp } from './giving_up.js';
 import { type Concealment, Concealments } from './global_conceal.js';
 import { GroupConfig } from './global_group_config.js';
 import { askAll, delLock, setLock } from './global_lock_client.js';
@@ -262,15 +264,20 @@ export class Global implements NameService {
 
   /**
    * Resolves when we have the same names as each of these nodes, by default all visible ones (of our global group), or
-   * it is down. Rejects with `BadArg` for a node of another global group.
+   * it is down: without limit, unless told otherwise. Rejects with `BadArg` for a node of another global group, and with
+   * `CallError` when it is given up.
    */
-  async sync(nodes: readonly Atom[] = this.#sharing(this.#system.nodes())): Promise<void> {
+  async sync(
+    nodes: readonly Atom[] = this.#sharing(this.#system.nodes()),
+    limits?: CallOptions,
+  ): Promise<void> {
     const sharing = this.#sharing(nodes);
     const foreign = nodes.find((node) => node !== this.#system.node && !sharing.includes(node));
     if (foreign !== undefined) {
       throw new BadArg(`trying to sync nodes not defined in the own global group: ${foreign.name}`);
     }
-    await this.#server.sync(sharing);
+    const wait = { node: this.#system.node, server: 'global:sync/0' };
+    await unlessGivenUp(this.#system, wait, () => this.#server.sync(sharing), limits);
   }
 
   /** Those of the nodes that may share names with us. */
@@ -289,8 +296,9 @@ export class Global implements NameService {
   }
 
   /** Leaves the network without parting the others from one another; resolves to the nodes that were left. */
-  disconnect(): Promise<Atom[]> {
-    return this.#server.disconnectAll();
+  disconnect(limits?: CallOptions): Promise<Atom[]> {
+    const wait = { node: this.#system.node, server: 'global:disconnect/0' };
+    return unlessGivenUp(this.#system, wait, () => this.#server.disconnectAll(), limits);
   }
 
   /** The nodes of our partition. */

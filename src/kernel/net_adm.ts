@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type EpmdAddress, names as epmdNames } from '../dist/erl_epmd.js';
-import { ConfigError, OtpnodeError } from '../errors.js';
+import { CallError, ConfigError, OtpnodeError } from '../errors.js';
 import type { Process } from '../erts/process.js';
 import type { System } from '../erts/system.js';
 import { callAs } from '../stdlib/gen.js';
@@ -14,6 +14,7 @@ import { charlist } from '../terms/binary.js';
 import { format } from '../terms/format.js';
 import { tuple } from '../terms/tuple.js';
 import type { CodeServer } from './code.js';
+import { unlessGivenUp } from './giving_up.js';
 import { task } from './task.js';
 
 const GEN_CALL = atom('$gen_call');
@@ -70,10 +71,15 @@ export class NetAdm {
   }
 
   /** `net_adm:names/0,1`: the nodes registered with EPMD on a host, this one by default. Rejects with `EpmdError`. */
-  async names(host?: string): Promise<readonly { readonly name: string; readonly port: number }[]> {
+  async names(
+    host?: string,
+    limits?: CallOptions,
+  ): Promise<readonly { readonly name: string; readonly port: number }[]> {
     const { epmd } = this.#options;
     if (epmd === false) return [];
-    return epmdNames(host === undefined ? epmd : { ...epmd, host });
+    const address = host === undefined ? epmd : { ...epmd, host };
+    const wait = { node: this.#system.node, server: `net_adm:names/${host === undefined ? 0 : 1}` };
+    return unlessGivenUp(this.#system, wait, () => epmdNames(address), limits);
   }
 
   /** `net_adm:localhost/0`: this host's name. */
@@ -99,7 +105,8 @@ export class NetAdm {
 
   /**
    * `net_adm:world/0`, `world_list/1`: pings every node registered on these hosts, by default those of the host file, and
-   * resolves to those that answered. Rejects with `ConfigError` if there is no host file.
+   * resolves to those that answered; `timeoutMs` is for each question. Rejects with `ConfigError` if there is no host file,
+   * and with `CallError` when the signal is aborted.
    */
   async world(hosts: readonly string[] | undefined = this.hostFile(), limits?: CallOptions): Promise<Atom[]> {
     if (hosts === undefined) {
@@ -109,22 +116,29 @@ export class NetAdm {
     const found: Atom[] = [];
     for (const host of hosts) {
       const nodeHost = this.#options.shortNames ? host.replace(/\..*/, '') : host;
-      for (const name of await this.#namesOrNone(host)) {
+      for (const name of await this.#namesOrNone(host, limits)) {
         const node = atom(`${name}@${nodeHost}`);
-        if (await this.ping(node, limits).catch(() => false)) found.push(node);
+        if (await this.ping(node, limits).catch(passOver)) found.push(node);
       }
     }
     return found;
   }
 
-  async #namesOrNone(host: string): Promise<readonly string[]> {
+  async #namesOrNone(host: string, limits?: CallOptions): Promise<readonly string[]> {
     try {
-      return (await this.names(host)).map(({ name }) => name);
+      return (await this.names(host, limits)).map(({ name }) => name);
     } catch (error) {
-      if (error instanceof OtpnodeError) return [];
-      throw error;
+      passOver(error);
+      return [];
     }
   }
+}
+
+/** False for a failure that says something of one node or host; the signal ends all. */
+function passOver(error: unknown): false {
+  if (error instanceof OtpnodeError && !(error instanceof CallError && error.code === 'aborted'))
+    return false;
+  throw error;
 }
 
 const OK = atom('ok');

@@ -5,6 +5,7 @@
 //   using member = membership(scope, atom('g'), self.pid);
 import { ConnectionError } from '../errors.js';
 import type { Process } from '../erts/process.js';
+import type { CallOptions } from '../stdlib/limits.js';
 import { type Atom, atom } from '../terms/atom.js';
 import type { Pid } from '../terms/pid.js';
 import type { Reference } from '../terms/reference.js';
@@ -37,21 +38,22 @@ export function aliasing(self: Process): Held {
 /** What connections need of a node. */
 export interface ConnectingNode {
   /** Resolves to whether that node is connected now. */
-  connect(node: Atom): Promise<boolean>;
+  connect(node: Atom, limits?: CallOptions): Promise<boolean>;
   readonly netKernel: { disconnect(node: Atom): boolean; nodes(kind: 'connected'): Atom[] };
 }
 
 /**
  * A connection that ends with the block. One that was there before stays. Rejects with `ConnectionError` if the node cannot
- * be reached; the log has the reason.
+ * be reached; the log has the reason. Given up as `Node.connect`: what comes of the attempt then stays.
  */
 export async function connecting(
   node: ConnectingNode,
   peer: string | Atom,
+  limits?: CallOptions,
 ): Promise<Disposable & { readonly node: Atom }> {
   const name = typeof peer === 'string' ? atom(peer) : peer;
   const before = node.netKernel.nodes('connected').includes(name);
-  if (!(await node.connect(name))) {
+  if (!(await node.connect(name, limits))) {
     throw new ConnectionError('unreachable', name.name, `cannot connect to ${name.name}: the log says why`);
   }
   return {

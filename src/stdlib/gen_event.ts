@@ -11,6 +11,7 @@ import type { Term } from '../terms/term.js';
 import { isTagged, Tuple, tuple } from '../terms/tuple.js';
 import { callAs, parseFrom, reply, type ServerRef } from './gen.js';
 import { type GenServer, startLink as startServer } from './gen_server.js';
+import { type Limits, unlimited } from './limits.js';
 import type { StartResult } from './proc_lib.js';
 
 /** Gets each event. What it throws removes it. */
@@ -89,14 +90,23 @@ export function notify(self: Process, server: Atom | Pid | Tuple, event: Term): 
   self.send(server, tuple(NOTIFY, event));
 }
 
-/** `notify`, done when all handlers have had the event. False: there is no such manager. */
-export async function syncNotify(self: Process, server: ServerRef, event: Term): Promise<boolean> {
-  const asked = await callAs(self, self.pid, server, tuple(SYNC_NOTIFY, event), Number.POSITIVE_INFINITY);
+/** `notify`, done when all handlers have had the event. False: there is no such manager, or the wait was given up. */
+export async function syncNotify(
+  self: Process,
+  server: ServerRef,
+  event: Term,
+  limits?: Limits,
+): Promise<boolean> {
+  const asked = await callAs(self, self.pid, server, tuple(SYNC_NOTIFY, event), unlimited(limits));
   return 'reply' in asked;
 }
 
-/** The names of a manager's handlers; undefined: there is no such manager. */
-export async function whichHandlers(self: Process, server: ServerRef): Promise<Term | undefined> {
-  const asked = await callAs(self, self.pid, server, WHICH_HANDLERS, Number.POSITIVE_INFINITY);
+/** The names of a manager's handlers; undefined: there is no such manager, or the wait was given up. */
+export async function whichHandlers(
+  self: Process,
+  server: ServerRef,
+  limits?: Limits,
+): Promise<Term | undefined> {
+  const asked = await callAs(self, self.pid, server, WHICH_HANDLERS, unlimited(limits));
   return 'reply' in asked ? asked.reply : undefined;
 }

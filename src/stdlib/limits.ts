@@ -25,6 +25,13 @@ export function timeoutOf(limits: Limits | undefined, otherwise?: number): numbe
   return ms !== undefined && Number.isFinite(ms) ? ms : undefined;
 }
 
+/** `limits` for what waits without limit unless told otherwise. */
+export function unlimited(limits?: Limits): Limits {
+  return typeof limits === 'object'
+    ? { timeoutMs: Number.POSITIVE_INFINITY, ...limits }
+    : (limits ?? Number.POSITIVE_INFINITY);
+}
+
 /**
  * Calls `act` when the signal is aborted, until the function that is returned is called. One signal may end any number of
  * calls: Node.js must not take that for a leak.

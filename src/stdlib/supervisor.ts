@@ -8,6 +8,7 @@ import type { Reference } from '../terms/reference.js';
 import type { Term } from '../terms/term.js';
 import { type Tuple, tuple } from '../terms/tuple.js';
 import { call, type ServerRef, whereisServer } from './gen.js';
+import { type Limits, unlimited } from './limits.js';
 import type { StartResult } from './proc_lib.js';
 
 /** Which children follow when one ends: none, all, those started after it; or all children are of one kind. */
@@ -58,6 +59,8 @@ const TERMINATE_CHILD = atom('terminate_child');
 const RESTART_CHILD = atom('restart_child');
 const DELETE_CHILD = atom('delete_child');
 
+// What asks a supervisor waits without limit, as OTP's does, unless told otherwise.
+
 /** A supervisor's place for child specifications of its own node, which no message can carry. @internal */
 export interface SpecDesk {
   deposit(spec: ChildSpec): Reference;
@@ -67,7 +70,12 @@ export interface SpecDesk {
  * Starts a child of a supervisor of this node. Answers `{ok, Pid}`, `{ok, Pid, Info}`, `{ok, undefined}` or
  * `{error, Reason}` as OTP does.
  */
-export function startChild(self: Process, supervisor: ServerRef, spec: ChildSpec): Promise<Term> {
+export function startChild(
+  self: Process,
+  supervisor: ServerRef,
+  spec: ChildSpec,
+  limits?: Limits,
+): Promise<Term> {
   const pid = whereisServer(self.system, supervisor);
   const desk = pid instanceof Pid ? self.system.process(pid)?.behaviour : undefined;
   if (desk === undefined || !isSpecDesk(desk)) {
@@ -76,7 +84,7 @@ export function startChild(self: Process, supervisor: ServerRef, spec: ChildSpec
       'no supervisor is there',
     );
   }
-  return call(self, supervisor, tuple(START_CHILD, desk.deposit(spec)), Number.POSITIVE_INFINITY);
+  return call(self, supervisor, tuple(START_CHILD, desk.deposit(spec)), unlimited(limits));
 }
 
 /** Starts one more child of a `simple_one_for_one` supervisor, here or elsewhere, with these arguments. */
@@ -84,33 +92,39 @@ export function startDynamicChild(
   self: Process,
   supervisor: ServerRef,
   args: readonly Term[],
+  limits?: Limits,
 ): Promise<Term> {
-  return call(self, supervisor, tuple(START_CHILD, args), Number.POSITIVE_INFINITY);
+  return call(self, supervisor, tuple(START_CHILD, args), unlimited(limits));
 }
 
 /** Ends a child, which stays known unless it is temporary: `ok` or `{error, not_found}`. */
-export function terminateChild(self: Process, supervisor: ServerRef, id: Term): Promise<Term> {
-  return call(self, supervisor, tuple(TERMINATE_CHILD, id), Number.POSITIVE_INFINITY);
+export function terminateChild(
+  self: Process,
+  supervisor: ServerRef,
+  id: Term,
+  limits?: Limits,
+): Promise<Term> {
+  return call(self, supervisor, tuple(TERMINATE_CHILD, id), unlimited(limits));
 }
 
 /** Starts a child that has ended and is still known: `{ok, Pid}`, or `{error, running | restarting | not_found | Reason}`. */
-export function restartChild(self: Process, supervisor: ServerRef, id: Term): Promise<Term> {
-  return call(self, supervisor, tuple(RESTART_CHILD, id), Number.POSITIVE_INFINITY);
+export function restartChild(self: Process, supervisor: ServerRef, id: Term, limits?: Limits): Promise<Term> {
+  return call(self, supervisor, tuple(RESTART_CHILD, id), unlimited(limits));
 }
 
 /** Forgets a child that does not run: `ok` or `{error, running | restarting | not_found}`. */
-export function deleteChild(self: Process, supervisor: ServerRef, id: Term): Promise<Term> {
-  return call(self, supervisor, tuple(DELETE_CHILD, id), Number.POSITIVE_INFINITY);
+export function deleteChild(self: Process, supervisor: ServerRef, id: Term, limits?: Limits): Promise<Term> {
+  return call(self, supervisor, tuple(DELETE_CHILD, id), unlimited(limits));
 }
 
 /** `[{Id, Pid | restarting | undefined, worker | supervisor, Modules}]`, the latest first. */
-export function whichChildren(self: Process, supervisor: ServerRef): Promise<Term> {
-  return call(self, supervisor, atom('which_children'), Number.POSITIVE_INFINITY);
+export function whichChildren(self: Process, supervisor: ServerRef, limits?: Limits): Promise<Term> {
+  return call(self, supervisor, atom('which_children'), unlimited(limits));
 }
 
 /** `[{specs, N}, {active, N}, {supervisors, N}, {workers, N}]`. */
-export function countChildren(self: Process, supervisor: ServerRef): Promise<Term> {
-  return call(self, supervisor, atom('count_children'), Number.POSITIVE_INFINITY);
+export function countChildren(self: Process, supervisor: ServerRef, limits?: Limits): Promise<Term> {
+  return call(self, supervisor, atom('count_children'), unlimited(limits));
 }
 
 function isSpecDesk(value: object): value is SpecDesk {

@@ -98,3 +98,44 @@ test('while all are connected the seeds are not looked for again and again, but 
   await until(() => node.connected.has('a@h'));
   assert.equal(asked, 4);
 });
+
+test('a function that hangs is asked again, and told that nobody waits any more', async () => {
+  const node = fakeNode(new Set(['a@h']));
+  const signals: AbortSignal[] = [];
+  const seeds = (signal: AbortSignal): Promise<string[]> => {
+    signals.push(signal);
+    return signals.length === 1 ? new Promise(() => {}) : Promise.resolve(['a@h']);
+  };
+  using _ = join(node, { seeds, ...FAST });
+  await until(() => node.connected.has('a@h'));
+  assert.deepEqual(node.warned, ['the nodes to join could not be found: no answer within 4 ms']);
+  assert.deepEqual(
+    signals.slice(0, 2).map(({ aborted }) => aborted),
+    [true, false],
+  );
+});
+
+test('rubbish that a function finds is told, and what is good among it is used', async () => {
+  const answers: unknown[] = [undefined, 'a@h', [5, 'nobody', 'x@y@z', '', 'a@h', 'a@h'], ['a@h']];
+  const node = fakeNode(new Set(['a@h']));
+  const seeds = (() => answers.shift()) as () => string[];
+  using _ = join(node, { seeds, minPauseMs: 1, maxPauseMs: 60_000 });
+  await until(() => node.connected.has('a@h'));
+  assert.deepEqual(node.dialled, ['a@h']);
+  assert.deepEqual(node.warned, [
+    'the nodes to join could not be found: expected an array of node names, got undefined',
+    'the nodes to join could not be found: expected an array of node names, got "a@h"',
+    'no nodes to join, for they have not the form name@host: [5,"nobody","x@y@z",""]',
+  ]);
+});
+
+test('the signal stops joining, also while seeds are looked for, and before it begins', async () => {
+  const node = fakeNode(new Set(['a@h']));
+  const stop = new AbortController();
+  const joining = join(node, { seeds: () => new Promise(() => {}), signal: stop.signal });
+  stop.abort();
+  assert.equal(await joining.first, false);
+  const late = join(node, { seeds: () => assert.fail('asked'), signal: stop.signal });
+  assert.equal(await late.first, false);
+  assert.deepEqual([node.dialled, node.warned], [[], []]);
+});
