@@ -274,7 +274,7 @@ export class Cluster {
       whose === 'beam' ? [join(this.release.bin, 'epmd'), ...words] : [...OTPNODE, 'epmd', ...words];
     const epmd = this.run(`${whose} epmd`, command);
     this.#epmd = epmd;
-    await until('EPMD answers', 10_000, async () => {
+    await until('EPMD answers', 30_000, async () => {
       if (epmd.ended !== undefined) throw new Error(`it ended: ${epmd.output()}`);
       return (await this.names()) !== undefined;
     });
@@ -383,7 +383,7 @@ export class Cluster {
     });
     if (wrong.length > 0) throw new Error(`20 + 22 is ${wrong.join(', ')}`);
     // what Elixir logs may come later than what it answers
-    await this.peer(role).startLine(5000);
+    await this.peer(role).startLine(15_000);
   }
 
   /** Everything the processes said, for a failed test; of those that ended long ago nothing. */

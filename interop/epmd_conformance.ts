@@ -84,7 +84,7 @@ class Transcript {
   async leave(name: string, socket: Socket, how: 'end' | 'reset' = 'end'): Promise<void> {
     if (how === 'end') socket.end();
     else socket.resetAndDestroy();
-    await until(`${name} is gone`, 5000, async () => {
+    await until(`${name} is gone`, 20_000, async () => {
       const known = connect(this.#port, '127.0.0.1');
       const { answer } = await this.#talk(known, [request(`z${name}`)]);
       return answer.equals(Buffer.of(119, 1));
@@ -306,7 +306,7 @@ async function compare(cluster: Cluster, conversation: Conversation, isRelaxed: 
   const port = await freePort();
   const words = ['-port', String(port), ...(isRelaxed ? ['-relaxed_command_check'] : [])];
   const beam = cluster.run('epmd', [join(cluster.release.bin, 'epmd'), ...words]);
-  await until('epmd listens', 10_000, () => answers(port));
+  await until('epmd listens', 20_000, () => answers(port));
   const ours = await startEpmdServer({
     port: 0,
     addresses: ['127.0.0.1'],
@@ -375,7 +375,7 @@ async function beamClients(cluster: Cluster): Promise<void> {
     const twin = await erl('def', 'ok');
     check(/seems to be in use|duplicate_name/.test(twin), `a second node of the name said ${twin}`);
     await node.kill();
-    await until('def is gone', 10_000, async () => !(await run('epmd', '-names')).includes('def'));
+    await until('def is gone', 20_000, async () => !(await run('epmd', '-names')).includes('def'));
     check((await run('epmd', '-dump')).includes('old/unused name <def>'), 'the dump does not tell what was');
     same(await run('epmd', '-kill'), 'Killed', 'epmd -kill');
     await server.ended;

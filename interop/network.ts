@@ -5,7 +5,7 @@ import { type EpmdServer, startEpmdServer } from '../src/dist/epmd.js';
 import { type Node, startNode } from '../src/node.js';
 import type { NodeOptions } from '../src/node_options.js';
 import type { Cluster } from './cluster.js';
-import type { Proc } from './processes.js';
+import { type Proc, until } from './processes.js';
 import type { Release } from './releases.js';
 
 /** What an `erl` is started with beside its name. */
@@ -55,6 +55,14 @@ export class Network {
       ...['-noinput', '-start_epmd', 'false', '-name', name, '-setcookie', cookie, ...words],
       ...['-eval', `${print}${code}.`],
     ]);
+  }
+
+  /** Waits until one of our nodes has logged such a line. */
+  async told(pattern: RegExp): Promise<void> {
+    await until(`a line that is ${pattern}`, 20_000, () => {
+      if (this.lines.some((line) => pattern.test(line))) return true;
+      throw new Error(`only these are there:\n${this.lines.join('\n')}`);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,7 @@ export class Stalls {
     const late = performance.now() - this.#due;
     if (late > USUAL_MS) this.#total += late;
     this.#due = performance.now() + EVERY_MS;
-  }, EVERY_MS);
+  }, EVERY_MS).unref();
 
   /** Ends it; all the time that was lost, in ms. */
   stop(): number {

@@ -48,7 +48,7 @@ export class SuitePeer implements AsyncDisposable {
   }
 
   /** Waits until it has that value. */
-  async becomes(code: string, value: string, timeoutMs = 5000): Promise<void> {
+  async becomes(code: string, value: string, timeoutMs = 20_000): Promise<void> {
     await until(code, timeoutMs, async () => {
       await this.gives(code, value);
       return true;

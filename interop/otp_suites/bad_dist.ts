@@ -32,7 +32,7 @@ async function refused(peer: SuitePeer, bytes: string): Promise<void> {
   const lines = log.length;
   const answer = await peer.ask(`${TOOLS} raw.(${bytes}); down.()`).catch((error: Error) => error.message);
   same(answer, '{true, true}', bytes);
-  await until('a line tells why', 5000, () => log.slice(lines).some((line) => TOLD.test(line)));
+  await until('a line tells why', 20_000, () => log.slice(lines).some((line) => TOLD.test(line)));
   const errors = log.slice(lines).filter((line) => TOLD.test(line));
   check(errors.length === 1, `${bytes}: ${errors.join('\n') || 'no line tells why'}`);
 }
@@ -117,7 +117,7 @@ async function fragments(peer: SuitePeer): Promise<void> {
   const closes = async (...all: string[]) => {
     const lines = peer.node.log.length;
     same(await peer.ask(`${TOOLS} ${frames(all)}`), '{true, true}', all.join());
-    await until('a line tells why', 5000, () => peer.node.log.slice(lines).some((line) => TOLD.test(line)));
+    await until('a line tells why', 20_000, () => peer.node.log.slice(lines).some((line) => TOLD.test(line)));
   };
   await between(peer, async () => {
     await closes(later(1, rest));

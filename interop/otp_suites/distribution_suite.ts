@@ -259,7 +259,7 @@ async function once(peer: SuitePeer): Promise<void> {
   };
   same(await ping(), 'noproc', 'the first connection');
   await peer.says('S.down(us)', 'true', 'shy');
-  await until('it is down here', 5000, () => shy.events.length === 2);
+  await until('it is down here', 20_000, () => shy.events.length === 2);
   same(await ping(), 'noconnection', 'after the connection was lost');
   await peer.says(':net_kernel.connect_node(us)', 'true', 'shy');
   same(await ping(), 'noproc', 'after BEAM connected');
@@ -334,7 +334,7 @@ function contended(prefix: string): Case[1] {
          spawn(fn ->
            pid = S.spawn_echo(us)
            for i <- 1..500, do: send(pid, {self(), {i, atom}})
-           send(me, Enum.all?(1..500, fn i -> receive do {^pid, {^i, ^atom}} -> true after 10_000 -> false end end))
+           send(me, Enum.all?(1..500, fn i -> receive do {^pid, {^i, ^atom}} -> true after 20_000 -> false end end))
          end)
        end
        Enum.uniq(for _ <- pairs, do: S.one(20_000))`,
@@ -397,7 +397,7 @@ async function refcRace(peer: SuitePeer): Promise<void> {
     for (const _ of nodes) check(format(await next(ours)).endsWith(',noconnection}'), 'no such node');
   }
   const left = () => nodes.filter((node) => system.findEntry(node) !== undefined).length;
-  await until('no entry is left', 5000, () => left() === 0);
+  await until('no entry is left', 20_000, () => left() === 0);
   ours.end(atom('kill'));
 }
 

@@ -26,14 +26,14 @@ const PRELUDE = `
       :erlang.disconnect_node(us)
       until(fn -> not up?(us) end)
     end
-    def until(ask, left \\\\ 1000) do
+    def until(ask, left \\\\ 3000) do
       cond do
         ask.() -> true
         left == 0 -> exit(:not_so)
         true -> Process.sleep(10); until(ask, left - 1)
       end
     end
-    def one(ms \\\\ 10_000) do
+    def one(ms \\\\ 20_000) do
       receive do message -> message after ms -> :silence end
     end
     # whether the term comes back the same
@@ -200,7 +200,7 @@ export class SuitePeer implements AsyncDisposable {
   async freezeBeam(): Promise<void> {
     const { proc } = this.beam;
     proc.signal('SIGSTOP');
-    await until('BEAM stands still', 5000, () => {
+    await until('BEAM stands still', 20_000, () => {
       const threads = readdirSync(`/proc/${proc.pid}/task`);
       return threads.every((id) => /\) T /.test(readFileSync(`/proc/${proc.pid}/task/${id}/stat`, 'utf8')));
     });
@@ -208,7 +208,7 @@ export class SuitePeer implements AsyncDisposable {
 
   /** Waits until a process of ours is known by that name. */
   named(name: string): Promise<Process> {
-    return until(`${name} is there`, 5000, () => this.node.system.whereis(atom(name)));
+    return until(`${name} is there`, 20_000, () => this.node.system.whereis(atom(name)));
   }
 
   /** Waits until our side has noticed the end of the connection as well. */
@@ -216,7 +216,7 @@ export class SuitePeer implements AsyncDisposable {
     await this.says('S.down(us)', 'true');
     await until(
       'we are disconnected',
-      5000,
+      20_000,
       () => !this.node.netKernel.nodes('connected').includes(this.theirs),
     );
   }
@@ -246,6 +246,6 @@ async function started(
 }
 
 /** The next message of a process that keeps them. */
-export function next(self: Process, timeoutMs = 5000): Promise<Term> {
+export function next(self: Process, timeoutMs = 20_000): Promise<Term> {
   return until('a message', timeoutMs, () => self.poll());
 }

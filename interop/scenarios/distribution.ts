@@ -12,6 +12,7 @@ import { Tuple, tuple } from '../../src/terms/tuple.js';
 import { BareNode } from '../bare_node.js';
 import { type Cluster, nodeName, type Peer } from '../cluster.js';
 import { pause, until } from '../processes.js';
+import { Stalls } from '../stalls.js';
 import { check, type Suite, same } from '../suite.js';
 
 const OBSERVER: Atom = atom(nodeName('observer'));
@@ -95,27 +96,27 @@ async function everything(cluster: Cluster, flags: bigint): Promise<void> {
       `ref = Process.monitor(${ours})
        Process.demonitor(ref)
        ref2 = Process.monitor({:nobody, ${node.atom}})
-       receive do {:DOWN, ^ref2, :process, {:nobody, _}, reason} -> reason after 5000 -> :silence end`,
+       receive do {:DOWN, ^ref2, :process, {:nobody, _}, reason} -> reason after 20_000 -> :silence end`,
       ':noproc',
     ],
     [
       `req = :erlang.spawn_request(${node.atom}, :m, :f, [self()], [:monitor])
        receive do {:spawn_reply, ^req, :ok, pid} ->
          receive do {:child, ^pid} ->
-           receive do {:DOWN, ^req, :process, ^pid, reason} -> reason after 5000 -> :no_down end
-         after 5000 -> :no_message end
-       after 5000 -> :no_reply end`,
+           receive do {:DOWN, ^req, :process, ^pid, reason} -> reason after 20_000 -> :no_down end
+         after 20_000 -> :no_message end
+       after 20_000 -> :no_reply end`,
       '{:done, 1}',
     ],
     [
       `Process.flag(:trap_exit, true)
        pid = :erlang.spawn_opt(${node.atom}, :m, :f, [self()], [:link])
-       receive do {:EXIT, ^pid, reason} -> reason after 5000 -> :silence end`,
+       receive do {:EXIT, ^pid, reason} -> reason after 20_000 -> :silence end`,
       '{:done, 1}',
     ],
     [
       `req = :erlang.spawn_request(${node.atom}, :m, :f, [self()], [:nonsense])
-       receive do {:spawn_reply, ^req, :error, reason} -> reason after 5000 -> :silence end`,
+       receive do {:spawn_reply, ^req, :error, reason} -> reason after 20_000 -> :silence end`,
       ':badopt',
     ],
   ];
@@ -162,8 +163,8 @@ async function everything(cluster: Cluster, flags: bigint): Promise<void> {
     send(alias, :by_alias)
     mine = :erlang.alias([:reply])
     send(pid, {:mine, mine})
-    receive do :answered -> :once after 5000 -> :silence end`);
-  await until('the process is there', 5000, async () =>
+    receive do :answered -> :once after 20_000 -> :silence end`);
+  await until('the process is there', 20_000, async () =>
     (await cluster.ask('Process.whereis(:aliases) != nil')) === 'true' ? true : undefined,
   );
   collector.send(tuple(atom('aliases'), OBSERVER), tuple(collector.pid, alias, other));
@@ -174,7 +175,7 @@ async function everything(cluster: Cluster, flags: bigint): Promise<void> {
 }
 
 async function next(self: Process): Promise<Term> {
-  return until('a message', 5000, async () => self.poll());
+  return until('a message', 20_000, async () => self.poll());
 }
 
 async function huge(cluster: Cluster, bytes: number): Promise<void> {
@@ -192,7 +193,7 @@ async function manyAtoms(cluster: Cluster): Promise<void> {
       atoms = for i <- 1..5000, do: :"distinct_#{second}_#{i}"
       for chunk <- Enum.chunk_every(atoms, 7), do: send({:echo, ${node.atom}}, {self(), {:steady, chunk}})
       for chunk <- Enum.chunk_every(atoms, 7) do
-        receive do {:echoed, {:steady, ^chunk}} -> :ok after 5000 -> exit(:no_answer) end
+        receive do {:echoed, {:steady, ^chunk}} -> :ok after 20_000 -> exit(:no_answer) end
       end
     end
     :all`);
@@ -225,18 +226,21 @@ async function manyLinks(cluster: Cluster): Promise<void> {
       end
       for _ <- parents, do: (receive do :ready -> :ok end)
       Process.register(self(), :ready_to_cut)
-      results = for p <- parents, do: (receive do {^p, e, d} -> {e, d} after 10_000 -> :silence end)
+      results = for p <- parents, do: (receive do {^p, e, d} -> {e, d} after 20_000 -> :silence end)
       Enum.uniq(results)`);
     await until('all are linked', 20_000, async () => {
       const ready = await cluster.ask('Process.whereis(:ready_to_cut) != nil');
       return ready === 'true' && system.distEntry(OBSERVER).links.size >= 1000 ? true : undefined;
     });
+    const { links, monitors, watchers, spawns } = system.distEntry(OBSERVER);
     if (round % 2 === 0) node.netKernel.disconnect(OBSERVER);
     else await cluster.ask(`:erlang.disconnect_node(${node.atom})`);
     same(await lost, '[noconnection: :noconnection]', 'what the BEAM processes got');
-    const entry = system.distEntry(OBSERVER);
-    const left = [entry.links.size, entry.monitors.size, entry.watchers.size, entry.spawns.size].join();
-    await until('nothing is left', 5000, async () => (left === '0,0,0,0' ? true : undefined));
+    await until(
+      'nothing is left',
+      20_000,
+      () => links.size + monitors.size + watchers.size + spawns.size === 0,
+    );
     for (const process of system.processes())
       if (process.registeredName === undefined) process.end(atom('kill'));
   }
@@ -256,7 +260,7 @@ async function simultaneous(cluster: Cluster, role: string): Promise<void> {
     same(await cluster.ask(echoes(node, `${round}`)), 'true', `round ${round}`);
     same(node.events.join(), 'up observer', `round ${round}`);
     same(await cluster.ask(`:erlang.disconnect_node(${node.atom})`), 'true', 'disconnect');
-    await until('down', 5000, async () =>
+    await until('down', 20_000, async () =>
       node.netKernel.nodes('connected').length === 0 ? true : undefined,
     );
   }
@@ -271,7 +275,7 @@ async function tickingPeer(cluster: Cluster, suite: Suite, node: BareNode): Prom
   await cluster.registered(peer);
   await until(
     'connected',
-    5000,
+    20_000,
     async () => (await node.netKernel.connectNode(atom(peer.node))) || undefined,
   );
   return peer;
@@ -288,11 +292,12 @@ async function frozen(cluster: Cluster, suite: Suite): Promise<void> {
   await using node = await BareNode.start(cluster, 'ours', { channel: { ticktimeMs: 2000 } });
   const peer = await tickingPeer(cluster, suite, node);
   peer.proc.signal('SIGSTOP');
+  const stalls = new Stalls();
   const since = performance.now();
-  await until('given up', 5000, async () => (node.events.length > 1 ? true : undefined));
+  await until('given up', 20_000, async () => (node.events.length > 1 ? true : undefined));
   const ms = performance.now() - since;
   same(node.events.join(), 'up bcd,down bcd net_tick_timeout', 'events');
-  check(ms > 1400 && ms < 2800, `given up after ${ms} ms`);
+  check(ms > 1400 && ms < 2800 + stalls.stop(), `given up after ${ms} ms`);
 }
 
 async function nameless(cluster: Cluster): Promise<void> {
@@ -311,7 +316,7 @@ async function nameless(cluster: Cluster): Promise<void> {
     const proc = cluster.run('nameless', [erl, ...words], { ERL_INETRC: inetrc });
     const line = await proc.line(/I am .*/, 15_000);
     names.push(/'([^']+)'/.exec(line.text)?.[1] ?? '');
-    await until('it is gone', 10_000, async () => (node.events.length === 2 * (i + 1) ? true : undefined));
+    await until('it is gone', 20_000, async () => (node.events.length === 2 * (i + 1) ? true : undefined));
   }
   check(/^[0-9A-Z]+@/.test(names[0] ?? ''), `its name is ${names[0]}`);
   same(names[1] ?? '', names[0] ?? '', 'the name of the next');

@@ -159,7 +159,7 @@ async function conflicts(cluster: Cluster, kinds: Kinds): Promise<void> {
       .map((m) => m[1])
       .sort()
       .join();
-  await until('both are told', 5000, async () => {
+  await until('both are told', 20_000, async () => {
     same(conflict(await small.told()), 'notify_all_name', 'the smaller is told');
     same(conflict(await great.told()), 'notify_all_name,random_notify_name', 'the greater is told');
     return true;
@@ -252,7 +252,7 @@ async function moves(cluster: Cluster, kinds: Kinds): Promise<void> {
   await settled([bcd, def]);
   for (let round = 0; round < 5; round++) {
     same(await bcd.register(':x'), 'true', 'register');
-    await until('def has it', 5000, async () => (await def.names()) === `[x: ${bcd.atom}]`);
+    await until('def has it', 20_000, async () => (await def.names()) === `[x: ${bcd.atom}]`);
     // whoever looks on def at any time finds a process
     await def.eval(
       `Process.register(spawn(fn ->

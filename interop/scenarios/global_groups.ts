@@ -65,7 +65,7 @@ async function inside(cluster: Cluster, suite: Suite): Promise<void> {
     await abc.eval('Process.register(self(), :eval); :global_group.monitor_nodes(true)');
     await node.connect(abc.node);
     await node.connect(def.node);
-    await until('the group is one', 10_000, async () => {
+    await until('the group is one', 20_000, async () => {
       same(await info(abc, 'synced_nodes'), `[${us}]`, 'synchronised with abc');
       same(node.global.knownNodes().join(), atom(abc.node).toString(), 'known to us');
       return true;
@@ -115,7 +115,7 @@ async function inside(cluster: Cluster, suite: Suite): Promise<void> {
     // a check by hand leaves all as it is, on both sides
     same(await abc.eval(':global_group.sync()'), ':ok', 'sync by hand');
     node.globalGroup.sync();
-    await until('still one', 5000, async () => {
+    await until('still one', 20_000, async () => {
       same(await info(abc, 'synced_nodes'), `[${us}]`, 'synchronised with abc');
       same(node.global.knownNodes().length.toString(), '1', 'known to us');
       return true;
@@ -126,7 +126,7 @@ async function inside(cluster: Cluster, suite: Suite): Promise<void> {
   } finally {
     await node.stop();
   }
-  await until('our name is gone', 5000, async () => {
+  await until('our name is gone', 20_000, async () => {
     same(await abc.eval(':global.whereis_name(:mine)'), ':undefined', 'mine on abc');
     return true;
   });
@@ -147,7 +147,7 @@ async function outside(cluster: Cluster, suite: Suite): Promise<void> {
   };
   try {
     await connect(plain);
-    await until('abc and bcd are one', 10_000, async () => {
+    await until('abc and bcd are one', 20_000, async () => {
       same(await info(abc, 'synced_nodes'), `[:"${bcd.node}"]`, 'synchronised with abc');
       return true;
     });
@@ -156,7 +156,7 @@ async function outside(cluster: Cluster, suite: Suite): Promise<void> {
     if (Number(suite.release.otp) >= 25) await plain.node.global.sync();
     // with a member of another opinion connected, `sync` of a BEAM node waits for it, whoever that is
     await connect(odd);
-    await until('odd is not of them', 10_000, async () => {
+    await until('odd is not of them', 20_000, async () => {
       same(String(odd.node.global.knownNodes().length), '0', 'known to odd');
       same(await info(abc, 'no_contact'), '[]', 'missed by abc');
       return true;

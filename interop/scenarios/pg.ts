@@ -27,7 +27,7 @@ async function groups(cluster: Cluster, suite: Suite): Promise<void> {
     const worker = node.spawn(() => new Promise(() => {}));
     const sizes = 'for group <- [:g, :h], do: length(:pg.get_members(group))';
     const seen = (here: string, there: string) =>
-      until(`${here} members here, ${there} there`, 5000, async () => {
+      until(`${here} members here, ${there} there`, 20_000, async () => {
         same([g, h].map((group) => pg.getMembers(group).length).join(), here, 'here');
         same(await peer.eval(sizes), there, 'there');
         return true;
@@ -46,7 +46,7 @@ async function groups(cluster: Cluster, suite: Suite): Promise<void> {
   } finally {
     await node.stop();
   }
-  await until('our members are gone', 5000, async () => {
+  await until('our members are gone', 20_000, async () => {
     same(await peer.eval('for group <- [:g, :h], do: length(:pg.get_members(group))'), '[3, 0]', 'members');
     return true;
   });

@@ -86,7 +86,7 @@ async function pubsub(cluster: Cluster, suite: Suite): Promise<void> {
   const start = async (role: string) => {
     const peer = await cluster.start(role, suite.release, { app: false, config: '[].\n' });
     await cluster.registered(peer);
-    await until(`${role} compiles modules`, 10_000, async () => {
+    await until(`${role} compiles modules`, 20_000, async () => {
       same(await peer.eval(':ets.whereis(:elixir_config) != :undefined'), 'true', 'Elixir is up');
       return true;
     });
@@ -109,7 +109,7 @@ async function pubsub(cluster: Cluster, suite: Suite): Promise<void> {
     for (const peer of [abc, bcd]) await node.connect(peer.node);
     const members =
       'for n <- ["", "_2"], do: length(:pg.get_members(Phoenix.PubSub, :"Elixir.MyApp.PubSub.Adapter#{n}"))';
-    await until('all workers know one another', 10_000, async () => {
+    await until('all workers know one another', 20_000, async () => {
       for (const peer of [abc, bcd])
         same(await peer.eval(members), '[3, 3]', `workers known to ${peer.role}`);
       return true;
@@ -120,7 +120,7 @@ async function pubsub(cluster: Cluster, suite: Suite): Promise<void> {
     service.broadcast('others', from({ id: 2 }));
     service.broadcast('orders', from({ id: 3 }));
     for (const peer of [abc, bcd]) {
-      await until(`${peer.role} has seen them`, 5000, async () => {
+      await until(`${peer.role} has seen them`, 20_000, async () => {
         const got = await peer.eval('Agent.get(:seen, & &1)');
         same(got, '[%{"id" => 1, "lines" => ["a"]}, %{"id" => 3}]', 'seen');
         return true;
@@ -135,7 +135,7 @@ async function pubsub(cluster: Cluster, suite: Suite): Promise<void> {
     await bcd.eval(
       `Phoenix.PubSub.direct_broadcast(:"${node.name.name}", MyApp.PubSub, "orders", {:order, "direct"})`,
     );
-    await until('all came', 5000, () => {
+    await until('all came', 20_000, () => {
       const ids = seen.slice(2).sort().join(' ');
       const expected = [...Array(10).keys()].map((i) => `{"id":${i + 10}}`).join(' ');
       same(ids, `["order","direct"] ${expected}`, 'seen here');

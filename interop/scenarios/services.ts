@@ -158,7 +158,7 @@ async function reading(cluster: Cluster, node: Node): Promise<void> {
     Process.register(file, :lines)
     Process.sleep(:infinity)
   end)`);
-  const leader = await until('the file is open', 5000, async () => {
+  const leader = await until('the file is open', 20_000, async () => {
     const pid = await node.client.apply(OBSERVER, atom('erlang'), atom('whereis'), [atom('lines')]);
     return pid instanceof Pid ? pid : undefined;
   });

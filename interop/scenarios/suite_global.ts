@@ -67,7 +67,7 @@ async function see(
   names: Readonly<Record<string, CrowdMember>>,
 ): Promise<void> {
   const wanted = Object.entries(names).map(([name, node]) => `{${name},${node.node}}`);
-  await until(`the names are ${wanted.join()}`, 5000, async () => {
+  await until(`the names are ${wanted.join()}`, 20_000, async () => {
     for (const node of nodes) same(places(await node.ask('names')), `[${wanted.join()}]`, `on ${node.role}`);
     return true;
   });
@@ -222,7 +222,7 @@ const CASES: readonly Case[] = [
         ['ca', 'db', 'ab'],
       ]) {
         for (const node of nodes) for (const other of nodes) if (other !== node) await node.disconnect(other);
-        await until('all are alone', 10_000, async () => {
+        await until('all are alone', 20_000, async () => {
           for (const node of nodes) {
             for (const what of ['nodes', 'known']) same(await node.ask(what), '[]', `${node.role}: ${what}`);
           }
@@ -252,7 +252,7 @@ const CASES: readonly Case[] = [
       for (const one of [a, d]) {
         const rest = nodes.filter((node) => node !== one);
         await one.ask('leave');
-        await until(`${one.role} is alone`, 10_000, async () => (await one.ask('nodes')) === '[]');
+        await until(`${one.role} is alone`, 20_000, async () => (await one.ask('nodes')) === '[]');
         await atRest(rest);
         await see(rest, { stays: b });
         await see([one], {});

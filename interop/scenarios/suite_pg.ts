@@ -65,7 +65,7 @@ class Pair implements AsyncDisposable {
   async members(scope: PgScope, group: string, ours: number, theirs: number): Promise<void> {
     const { name } = scope.name;
     const [here, there] = [ours, theirs].map(String) as [string, string];
-    await until(`${name} ${group} has ${here} members of otpnode and ${there} of BEAM`, 5000, async () => {
+    await until(`${name} ${group} has ${here} members of otpnode and ${there} of BEAM`, 20_000, async () => {
       const local = scope.getLocalMembers(atom(group)).length;
       same(String(local), here, 'local members of otpnode');
       same(String(scope.getMembers(atom(group)).length - local), there, 'members of BEAM on otpnode');
@@ -86,7 +86,7 @@ class Pair implements AsyncDisposable {
 
   async disconnect(): Promise<void> {
     await this.eval('Node.disconnect(PEER)');
-    await until('the two are parted', 5000, async () => {
+    await until('the two are parted', 20_000, async () => {
       const seen = this.peer.node.system.nodes();
       check(
         seen.every((node) => node.name !== this.beam.node),
@@ -196,7 +196,7 @@ const CASES: readonly Case[] = [
          for _ <- 1..2000, do: GenServer.cast({:thundering_herd, PEER}, {:sync, scope, [{:g, [pid, pid]}]})`,
       );
       pg.join(G, pid);
-      await until('the last of the syncs counts', 5000, () => pg.getMembers(G).length === 3);
+      await until('the last of the syncs counts', 20_000, () => pg.getMembers(G).length === 3);
       same(await pair.eval('length(:pg.which_groups(:thundering_herd))'), '2001', 'groups there');
     },
   ],
@@ -224,7 +224,7 @@ const CASES: readonly Case[] = [
       await pair.disconnect();
       await until(
         'members of the other side are gone',
-        5000,
+        20_000,
         () => pg.getMembers(atom('invisible')).length === 0,
       );
       await pair.eval(
@@ -253,7 +253,7 @@ const CASES: readonly Case[] = [
       await using late = await SuitePeer.start(pair.peer.cluster, 'late');
       const third = await late.node.pg.scope(atom('trisplit'));
       check(await late.node.connect(pair.beam.node), 'the third is connected');
-      await until('it has what both have', 5000, () => third.getMembers(atom('one')).length === 1);
+      await until('it has what both have', 20_000, () => third.getMembers(atom('one')).length === 1);
       await pair.members(pg, 'one', 0, 1);
       await pair.members(pg, 'three', 0, 1);
     },
@@ -284,13 +284,13 @@ const CASES: readonly Case[] = [
       await pair.joinThere('scope_restart', 'g', 1);
       await pair.members(pg, 'g', 2, 1);
       await pair.eval('GenServer.stop(:scope_restart)');
-      await until('its members are gone', 5000, () => pg.getMembers(G).length === 2);
+      await until('its members are gone', 20_000, () => pg.getMembers(G).length === 2);
       await pair.startThere('scope_restart');
       await pair.members(pg, 'g', 2, 0);
       // and ours
       const scope = pair.peer.node.system.whereis(atom('scope_restart'));
       scope?.exitArrived(scope.pid, atom('kill'), 'exit2');
-      await until('BEAM has dropped ours', 5000, async () => {
+      await until('BEAM has dropped ours', 20_000, async () => {
         same(await pair.eval('length(:pg.get_members(:scope_restart, :g))'), '0', 'members there');
         return true;
       });
@@ -322,7 +322,7 @@ const CASES: readonly Case[] = [
         `[scope, pid] = [Process.whereis(:forced_sync), Process.whereis(:forced_sync_one_1)]
          GenServer.cast({:forced_sync, PEER}, {:sync, scope, [{:one, [pid, pid]}, {:fake, [pid, pid]}]})`,
       );
-      await until('the fake counts', 5000, () => pg.getMembers(atom('fake')).length === 2);
+      await until('the fake counts', 20_000, () => pg.getMembers(atom('fake')).length === 2);
       same(String(pg.getMembers(atom('one')).length), '3', 'one');
       // asked for, the right ones come
       const own = pair.peer.node.system.whereis(atom('forced_sync'))?.pid as Pid;
@@ -360,9 +360,9 @@ const CASES: readonly Case[] = [
         gone.node.spawn(() => new Promise(() => {})),
       );
       check(await gone.node.connect(pair.beam.node), 'connected');
-      await until('BEAM sees it', 5000, async () => (await count(pair, 'group_leave')) === '13');
+      await until('BEAM sees it', 20_000, async () => (await count(pair, 'group_leave')) === '13');
       await gone.node.stop();
-      await until('BEAM does not any more', 5000, async () => (await count(pair, 'group_leave')) === '12');
+      await until('BEAM does not any more', 20_000, async () => (await count(pair, 'group_leave')) === '12');
     },
   ],
 ];
@@ -398,7 +398,7 @@ const MONITORS: Case = [
     pg.leave(G, pid);
     same(
       await pair.eval(
-        'send(:monitoring, {:told, self()}); receive do told -> told after 5000 -> :silence end',
+        'send(:monitoring, {:told, self()}); receive do told -> told after 20_000 -> :silence end',
       ),
       '{2, 2, [{1, :join, :g, 2}, {1, :leave, :g, 1}, {2, :join, :g, 2}, {2, :leave, :g, 1}]}',
       'what is told there',

@@ -134,7 +134,7 @@ async function failsElsewhere(cluster: Cluster, suite: Suite): Promise<void> {
   });
   // bcd heard of the failure, and then from abc that it runs there still: it counts on that
   const standby = `{:appl, :distro, {:distributed, ${cluster.peer('abc').atom}}`;
-  await until('bcd is the standby of abc', 5000, async () =>
+  await until('bcd is the standby of abc', 20_000, async () =>
     (await cluster.peer('bcd').rpc(':dist_ac', ':info')).includes(standby),
   );
   await cluster.peer('abc').kill();

@@ -30,7 +30,7 @@ async function typed(cluster: Cluster, suite: Suite, abc: Kind): Promise<void> {
     'Distro.DistroCal.add("a", 1)',
     /\(ArithmeticError\) bad argument in arithmetic expression/,
   );
-  await def.proc.line(/:erlang\.\+\("a", 1\)/, 5000); // iex shows what was added
+  await def.proc.line(/:erlang\.\+\("a", 1\)/, 20_000); // iex shows what was added
   await cluster.runsOn('abc'); // restarted
   await answered(def, 'Node.list() |> length()', /^2$/);
   await cluster.peer('abc').kill();

@@ -70,7 +70,7 @@ async function noListener(cluster: Cluster): Promise<void> {
   same(await printed(theirs), 'up', 'the start of erl');
   const silent = ['-start_epmd', 'false', '-dist_listen', 'false'];
   await ready(otpnode(cluster, 'mute@127.0.0.1', [...silent, '--join', 'erl@127.0.0.1']));
-  await theirs.line(/^P: \{'mute@127\.0\.0\.1',\[\]\}$/, 10_000);
+  await theirs.line(/^P: \{'mute@127\.0\.0\.1',\[\]\}$/, 20_000);
   await ready(otpnode(cluster, 'ts@127.0.0.1', ['-start_epmd', 'false']));
   const mute = erl(cluster, 'mute2@127.0.0.1', "P({net_adm:ping('ts@127.0.0.1'), nodes(hidden)})", silent);
   same(await printed(mute), "{pong,['ts@127.0.0.1']}", 'from a node of theirs without a listener');
@@ -94,7 +94,7 @@ async function withoutEpmd(cluster: Cluster): Promise<void> {
   );
   same(await printed(theirs), "{pong,['ts@127.0.0.2']}", 'their attempt');
   const joining = otpnode(cluster, 'ts2@127.0.0.4', [...words('127.0.0.4'), '--join', 'erl@127.0.0.3']);
-  await joining.line(/node erl@127\.0\.0\.3 is up/, 10_000);
+  await joining.line(/node erl@127\.0\.0\.3 is up/, 20_000);
   check((await epmdNames(cluster.epmdPort)) === undefined, 'somebody started an EPMD');
 }
 
@@ -131,11 +131,11 @@ async function ownEpmd(cluster: Cluster): Promise<void> {
     await ours.kill();
     await until(
       'its name is gone',
-      5000,
+      20_000,
       async () => (await epmdNames(cluster.epmdPort))?.has('ts') === false,
     );
     await theirs.kill();
-    await until('all names are gone', 5000, async () => (await epmdNames(cluster.epmdPort))?.size === 0);
+    await until('all names are gone', 20_000, async () => (await epmdNames(cluster.epmdPort))?.size === 0);
   } finally {
     const kill = cluster.run('epmd -kill', [...OTPNODE, 'epmd', '-port', `${cluster.epmdPort}`, '-kill']);
     await kill.exited;
@@ -151,7 +151,7 @@ async function ipv6(cluster: Cluster): Promise<void> {
   const theirs = erl(cluster, 'erl@::1', "P({net_adm:ping('ts@::1'), nodes()})", words);
   same(await printed(theirs), "{pong,['ts@::1']}", 'their attempt');
   const joining = otpnode(cluster, 'ts2@::1', [...words, '--join', 'erl@::1']);
-  await joining.line(/node erl@::1 is up/, 10_000);
+  await joining.line(/node erl@::1 is up/, 20_000);
 }
 
 export function run(suite: Suite): void {

@@ -24,6 +24,8 @@ export type VerifyFun = (
 ) => { readonly valid: Term } | { readonly fail: Term };
 
 /** Checks the peers of one side. One for each side, since it keeps what was read from the folder of lists. */
+const FOR_EVER = { validFrom: '', validTo: '' };
+
 export class TlsVerifier {
   readonly #side: TlsSide;
   readonly #crls: CrlFolder | undefined;
@@ -61,7 +63,7 @@ export class TlsVerifier {
     const side = this.#side;
     if (side.verify === 'verify_none') return undefined;
     if (!socket.authorized) {
-      return `the server's certificate is not valid (${socket.authorizationError}): its authority must be in our cacertfile, or {verify, verify_none} set for the client`;
+      return `the server's certificate is not valid (${socket.authorizationError}): ${cure(socket, ', or {verify, verify_none} set for the client')}`;
     }
     const certificate = new X509Certificate(socket.getPeerCertificate().raw);
     if (expected !== 'disable' && !isFor(certificate, expected)) {
@@ -79,7 +81,7 @@ export class TlsVerifier {
       return refuse ? 'it presents no certificate, and fail_if_no_peer_cert is set' : undefined;
     }
     if (!socket.authorized) {
-      return `its certificate is not valid (${socket.authorizationError}): its authority must be in our cacertfile`;
+      return `its certificate is not valid (${socket.authorizationError}): ${cure(socket, '')}`;
     }
     const hosts = [...allowed, socket.remoteAddress ?? 'unknown'];
     const certificate = new X509Certificate(raw);
@@ -103,6 +105,24 @@ export class TlsVerifier {
       if (problem !== undefined) return problem;
     }
     return verifyFun === undefined ? undefined : asked(verifyFun, path);
+  }
+}
+
+/** What is to be done about a certificate that is not valid; `otherwise`: beside trusting its authority. */
+function cure(socket: TLSSocket, otherwise: string): string {
+  const { raw } = socket.getPeerCertificate();
+  const { validFrom, validTo } = raw === undefined ? FOR_EVER : new X509Certificate(raw);
+  switch (String(socket.authorizationError)) {
+    case 'CERT_HAS_EXPIRED':
+      return Date.parse(validTo) < Date.now()
+        ? `it expired on ${validTo}, renew it`
+        : 'the certificate of an authority above it has expired, renew that';
+    case 'CERT_NOT_YET_VALID':
+      return Date.parse(validFrom) > Date.now()
+        ? `it counts from ${validFrom} on; look at the clocks of both machines`
+        : 'the certificate of an authority above it does not count yet; look at the clocks of both machines';
+    default:
+      return `its authority must be in our cacertfile${otherwise}`;
   }
 }
 

@@ -133,6 +133,22 @@ test('a client without a certificate, or with a strange one, is refused, and bot
   assert.match(lines[1] as string, /rejected: TLS: its certificate is not valid \(\w+\)/);
 });
 
+test('a certificate that has expired, or does not count yet, is refused on both sides, and the line says since when', async (t) => {
+  const dated = tlsFile('dated_ca.pem');
+  for (const [file, why] of [
+    ['expired.pem', /\(CERT_HAS_EXPIRED\): it expired on Jan +1 00:00:00 2021 GMT, renew it/],
+    ['early.pem', /\(CERT_NOT_YET_VALID\): it counts from Jan +1 00:00:00 2110 GMT on; look at the clocks/],
+  ] as const) {
+    const bad = await server(t, { certificates: certificates(file) });
+    await assert.rejects(dial(t, bad.port, { ...CLIENT, cacertfile: dated }), why);
+    const { port, lines } = await server(t, { ...MUTUAL, cacertfile: dated });
+    const dialled = await dial(t, port, { ...CLIENT, certificates: certificates(file) });
+    await assert.rejects(dialled.recv(), { code: 'closed' });
+    await until(() => lines.length === 1);
+    assert.match(lines[0] as string, why);
+  }
+});
+
 test('verify_peer alone lets clients in that have no certificate, not those with a bad one', async (t) => {
   const { port, next, lines } = await server(t, { ...SERVER, verify: 'verify_peer' });
   await dial(t, port, { certificates: [], cacertfile });

@@ -2,6 +2,8 @@
 // another host, `dns_only` has 127.0.0.1 among its DNS names only, all by `ca`; `stranger` is by `other_ca`. A .pem
 // holds the certificate and its key.
 //
+// `expired` (2021) and `early` (2110) are for the same hosts as `node`, by `dated_ca`.
+//
 // `valid`, `revoked` and an intermediate authority are by `revoking_ca`, `below` is by that intermediate, which is in its
 // file. In the folder `crls` revoking_ca's list has `revoked`; in `crls_sub` the intermediate, too, and there is
 // the intermediate's own; in `crls_expired` the list is of 2020.
@@ -19,6 +21,9 @@ export type TestCertificate =
   | 'dns_only.pem'
   | 'node_encrypted.key'
   | 'revoking_ca.pem'
+  | 'dated_ca.pem'
+  | 'expired.pem'
+  | 'early.pem'
   | 'valid.pem'
   | 'revoked.pem'
   | 'below.pem';
