@@ -4,7 +4,7 @@
 //   131, 68 D …         frame with a header; 69 E, 70 F: the pieces of a long message
 //   112, 131 …          frame without header (neither atom cache nor fragments)
 //   length u32, frame   a stream of frames, with one atom cache for all; length 0 is a tick
-import { inflateSync } from 'node:zlib';
+import { constants, inflateSync } from 'node:zlib';
 import { Reader } from '../bytes/reader.js';
 import {
   DIST_FRAG_CONT,
@@ -39,11 +39,14 @@ function isFrame(bytes: Buffer): boolean {
   return bytes[1] === DIST_HEADER || bytes[1] === DIST_FRAG_HEADER;
 }
 
+/** Ticks, then a frame or what there is of one. */
 function isStream(bytes: Buffer): boolean {
-  if (bytes.length < 4 || bytes[0] === VERSION_MAGIC) return false;
-  const length = bytes.readUInt32BE(0);
-  if (length === 0) return bytes.length === 4 || isStream(bytes.subarray(4));
-  return bytes.length === 4 || bytes[4] === VERSION_MAGIC || bytes[4] === PASS_THROUGH;
+  let at = 0;
+  while (bytes.length - at >= 4 && bytes.readUInt32BE(at) === 0) at += 4;
+  const left = bytes.length - at;
+  if (left < 4) return at > 0;
+  if (bytes[at] === VERSION_MAGIC) return false;
+  return left === 4 || bytes[at + 4] === VERSION_MAGIC || bytes[at + 4] === PASS_THROUGH;
 }
 
 class Inspection {
@@ -80,7 +83,12 @@ class Inspection {
 
   standAlone(bytes: Buffer): void {
     if (bytes[0] !== VERSION_MAGIC) {
-      this.#broken(`no term (131) and no frame of a connection begins with ${bytes[0] ?? 'nothing'}`);
+      const [first] = bytes;
+      this.#broken(
+        first === undefined
+          ? 'the input is empty'
+          : `no term (131) and no frame of a connection begins with ${first}`,
+      );
     } else if (bytes[1] === COMPRESSED) this.#compressed(bytes);
     else {
       this.#line(0, '131 VERSION_MAGIC');
@@ -98,12 +106,26 @@ class Inspection {
       0,
       `131 VERSION_MAGIC, 80 compressed, ${size} bytes; offsets below are those of the inflated bytes`,
     );
+    const inner = this.#inflated(bytes.subarray(6), size);
+    if (inner === undefined) return;
+    const end = this.#term(inner, 0, [], 0);
+    if (inner.length !== size) this.#broken(`${inner.length} bytes inflated, ${size} were announced`);
+    this.#rest(inner, end);
+  }
+
+  /** What comes out of a zlib stream; of one that ends early what there is. */
+  #inflated(stream: Buffer, size: number): Buffer | undefined {
     try {
-      const inner = inflateSync(bytes.subarray(6), { maxOutputLength: Math.min(size + 1, MAX_INFLATED) });
-      if (inner.length !== size) this.#broken(`${inner.length} bytes inflated, ${size} were announced`);
-      this.#rest(inner, this.#term(inner, 0, [], 0));
+      return inflateSync(stream, {
+        maxOutputLength: Math.min(size + 1, MAX_INFLATED),
+        finishFlush: constants.Z_SYNC_FLUSH,
+      });
     } catch (error) {
-      this.#broken(`the zlib stream is damaged: ${(error as Error).message}`);
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ERR_BUFFER_TOO_LARGE') this.#broken(`the zlib stream is damaged: ${message}`);
+      else if (size < MAX_INFLATED) this.#broken(`more than the ${size} announced bytes come out of it`);
+      else this.#broken(`it is not shown: more than ${MAX_INFLATED} bytes come out of it`);
+      return undefined;
     }
   }
 

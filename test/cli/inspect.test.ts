@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { inspect } from '../../src/cli/inspect_frames.js';
 import { inspectMain } from '../../src/cli/inspect_main.js';
@@ -50,7 +51,7 @@ test('of damaged bytes it shows what can be read, and where they broke', () => {
   ]);
   assert.match(inspect(hex('83 6d 000000ff 01')).text, /255 bytes are announced, 1 are left \(at offset 6\)/);
   assert.match(inspect(hex('83 68 02 61 01')).text, /the input ends inside the term \(at offset 5\)/);
-  assert.match(inspect(hex('83 50 00000005 00')).text, /the zlib stream is damaged/);
+  assert.match(inspect(hex('83 50 00000005 0000')).text, /the zlib stream is damaged/);
   assert.match(inspect(hex('00')).text, /no term \(131\) and no frame/);
   assert.match(inspect(Buffer.concat([hex('83'), Buffer.alloc(5000, hex('6801'))])).text, /nested deeper/);
 });
@@ -78,6 +79,14 @@ test('a stream of frames shares its atom cache', () => {
   assert.match(text, /payload:/);
 });
 
+test('a stream may begin with any number of ticks, and end anywhere', () => {
+  const ticks = inspect(Buffer.alloc(400_000));
+  assert.ok(ticks.whole);
+  assert.equal(ticks.text.split('\n').filter((line) => line.endsWith('tick')).length, 100_000);
+  assert.match(inspect(hex('00000000 000000')).text, /0 {2}tick\n.*the input ends inside/s);
+  assert.match(inspect(hex('00000000 00000005 83 44')).text, /0 {2}tick\n.*frame of 5 bytes\n/s);
+});
+
 test('pieces of a long message are put together', () => {
   const first = hex('83 45 0000000000000001 0000000000000002 00 68 01 61 01 68 02 61');
   const second = hex('83 46 0000000000000001 0000000000000001 07 61 08');
@@ -93,6 +102,27 @@ test('pieces of a long message are put together', () => {
   assert.match(text, /97 SMALL_INTEGER_EXT 8/);
 });
 
+test('of a compressed term that ends early, or is larger than it says, that is told', () => {
+  const compressed = (size: number, inner: Buffer): Buffer => {
+    const head = Buffer.of(131, 80, 0, 0, 0, 0);
+    head.writeUInt32BE(size, 2);
+    return Buffer.concat([head, deflateSync(inner)]);
+  };
+  const list = encode(Array.from({ length: 300 }, (_, i) => i * 1000)).subarray(1);
+  const whole = compressed(list.length, list);
+  assert.equal(inspect(whole).whole, true);
+  const cut = inspect(whole.subarray(0, -100));
+  assert.equal(cut.whole, false);
+  assert.match(cut.text, /98 INTEGER_EXT 3000\n/);
+  assert.match(cut.text, new RegExp(`bytes inflated, ${list.length} were announced`));
+  assert.match(inspect(compressed(10, list)).text, /more than the 10 announced bytes come out of it/);
+  const large = 100 * 2 ** 20;
+  assert.match(inspect(compressed(large, Buffer.alloc(large))).text, /not shown: more than 67108864 bytes/);
+  const damaged = Buffer.from(whole);
+  damaged[8] = 255;
+  assert.match(inspect(damaged).text, /the zlib stream is damaged/);
+});
+
 test('hex, base64, Erlang text, files and standard input are read', () => {
   const outcomes: string[] = [];
   const output = {
@@ -104,7 +134,11 @@ test('hex, base64, Erlang text, files and standard input are read', () => {
     [bytes.toString('hex')],
     ['83 61 07'],
     [bytes.toString('base64')],
+    ['83:61:07'],
+    ['0x83', '0x61', '0x07'],
     ['<<131,97,7>>'],
+    ['[131, 97, 7].'],
+    ['131,97,7'],
     ['-'],
   ]) {
     assert.equal(
@@ -114,6 +148,16 @@ test('hex, base64, Erlang text, files and standard input are read', () => {
   }
   assert.equal(new Set(outcomes).size, 1);
   assert.equal(inspectMain(['/no/such file'], output), 1);
-  assert.match(outcomes.at(-1) as string, /no file, no hex and no base64/);
+  assert.match(outcomes.at(-1) as string, /no file, no hex, no base64/);
+  assert.equal(inspectMain(['131,97,256'], output), 1);
+  assert.equal(inspectMain([''], output), 1);
+  assert.match(outcomes.at(-1) as string, /: an empty word is no file/);
+  assert.equal(inspectMain([import.meta.dirname], output), 1);
+  assert.match(outcomes.at(-1) as string, /^otpnode inspect: cannot read .*directory/);
+  assert.equal(
+    inspectMain(['-'], output, () => Buffer.alloc(0)),
+    1,
+  );
+  assert.match(outcomes.at(-1) as string, /the input is empty/);
   assert.equal(inspectMain(['--help'], output), 0);
 });
