@@ -2,7 +2,7 @@
 const AREAS: readonly (readonly [string, readonly string[]])[] = [
   ['terms, their bytes and their order', ['codec_differential']],
   ['handshake, names, cookies', ['handshake']],
-  ['messages, links, monitors, frames', ['distribution', 'release_features']],
+  ['messages, links, monitors, frames', ['distribution', 'churn', 'release_features']],
   ["a node's 17 questions", ['probe']],
   ["cases of OTP's own suites", ['otp_suites', 'suite_global', 'suite_pg', 'suite_rpc']],
   ['addresses, ports, TLS', ['transport', 'tls']],
