@@ -27,6 +27,7 @@ import { peerMessage } from './dist_ac_messages.js';
 import { DIST_AC, type DistAcOptions, RELEASE } from './dist_ac_options.js';
 import { announceAgain, nodeDown, peerArrived, restartTimeOver } from './dist_ac_peers.js';
 import { look, places } from './dist_ac_start.js';
+import { StartLock } from './dist_ac_start_lock.js';
 import {
   type Around,
   type Effect,
@@ -36,6 +37,7 @@ import {
   type TimerKind,
 } from './dist_ac_state.js';
 import { Watch } from './dist_ac_watch.js';
+import { WeightLoops } from './dist_ac_weight.js';
 import { LocalEvents } from './local_events.js';
 
 const GO = atom('go');
@@ -62,10 +64,6 @@ const AC_STOPPED = atom('ac_application_stopped');
 
 /** How long a start waits for a lock of somebody else on this node before it tries again. */
 const LOCK_RETRY_MS = 100;
-/** For so long at most: who holds it may wait for this very start. */
-const LOCK_WITHIN_MS = 5000;
-/** Weight messages of one node about one application within a second; more are a loop, and one too many ends it. */
-const WEIGHTS_PER_SECOND = 50;
 
 /** The registered name `dist_ac`; it waits for `{go, Pid}` before it does anything of its own. */
 export function startDistAc(supervisor: Process, options: DistAcOptions): Promise<StartResult> {
@@ -93,14 +91,12 @@ class DistAc implements GenServer<State> {
   readonly #watch: Watch;
   /** Who holds the lock of a caller of permit. */
   readonly #holders = new Map<unknown, Pid>();
-  readonly #weights = new Map<string, number>();
-  #weightsSince = 0;
-  /** Since when a start of ours waits for a lock that others hold. */
-  #lockedSince: number | undefined;
-  #stuck: ReadonlySet<Atom> = new Set();
+  readonly #weights = new WeightLoops();
+  readonly #startLock: StartLock;
 
   constructor(options: DistAcOptions) {
     this.#options = options;
+    this.#startLock = new StartLock(options);
     this.#introductions = new Introductions(options, {
       state: () => this.#state as State,
       handle: (self, peer) => this.#do(self, (s, fx, around) => peerArrived(s, peer, fx, around)),
@@ -149,7 +145,7 @@ class DistAc implements GenServer<State> {
   #arrived(message: Tuple, self: Process): void {
     const peer = peerMessage(message);
     if (peer !== undefined) {
-      if (peer.type === 'weight' && this.#loops(peer.app, peer.node, self)) return;
+      if (peer.type === 'weight' && this.#weights.loop(peer.app, peer.node, self.system.clock.now())) return;
       if (peer.type === 'new_node' && this.#introductions.comesEarly(peer)) return;
       this.#do(self, (s, fx, around) => peerArrived(s, peer, fx, around));
       if (peer.type === 'new_node') this.#introductions.answered(self);
@@ -177,37 +173,9 @@ class DistAc implements GenServer<State> {
     else this.#do(self, (s, fx, around) => fromController(s, tag, app, result, fx, around));
   }
 
-  /**
-   * A start is decided while nobody else synchronises: then the nodes that take part do not change meanwhile. Who
-   * synchronises for long waits for somebody, perhaps for us, and starts nothing before that is over.
-   */
   #start(self: Process, app: Atom): void {
-    const now = self.system.clock.now();
-    const free = this.#options.canLock(tuple(DIST_AC, self.pid));
-    const since = this.#lockedSince ?? now;
-    if (!free && now - since < LOCK_WITHIN_MS) {
-      this.#lockedSince = since;
-      self.sendAfter(LOCK_RETRY_MS, self.pid, tuple(AC_START, app));
-      return;
-    }
-    this.#lockedSince = undefined;
-    if (!free) {
-      const holders = this.#options.lockHolders?.() ?? [];
-      this.#stuck = new Set(holders.filter((node) => node !== self.node));
-      const names = holders.map((node) => node.name).join(', ');
-      const text = `dist_ac: ${names} has held the lock for starts for ${LOCK_WITHIN_MS / 1000} s; starting ${app.name} without`;
-      self.system.log('warning', text);
-    }
-    this.#do(self, (s, fx, around) => control.startRequested(s, app, fx, around));
-  }
-
-  /** The nodes that held our lock for too long, and still do. */
-  #stillStuck(): ReadonlySet<Atom> {
-    if (this.#stuck.size > 0) {
-      const holders = this.#options.lockHolders?.() ?? [];
-      this.#stuck = new Set([...this.#stuck].filter((node) => holders.includes(node)));
-    }
-    return this.#stuck;
+    if (!this.#startLock.lets(self, app)) self.sendAfter(LOCK_RETRY_MS, self.pid, tuple(AC_START, app));
+    else this.#do(self, (s, fx, around) => control.startRequested(s, app, fx, around));
   }
 
   #timer(self: Process, what: TimerKind, app: Atom, token: number): void {
@@ -227,19 +195,6 @@ class DistAc implements GenServer<State> {
           return s;
       }
     });
-  }
-
-  /** A weight that answers an answer would go to and fro for ever. */
-  #loops(app: Atom, node: Atom, self: Process): boolean {
-    const now = self.system.clock.now();
-    if (now - this.#weightsSince > 1000) {
-      this.#weights.clear();
-      this.#weightsSince = now;
-    }
-    const key = `${app.name}\0${node.name}`;
-    const count = (this.#weights.get(key) ?? 0) + 1;
-    this.#weights.set(key, count);
-    return count === WEIGHTS_PER_SECOND;
   }
 
   // --- calls --------------------------------------------------------------------------------------------------
@@ -351,7 +306,7 @@ class DistAc implements GenServer<State> {
       weight,
       permission,
       startedHere,
-      stuck: this.#stillStuck(),
+      stuck: this.#startLock.stuck(),
       rejoin: this.#options.heal === 'rejoin',
       now: () => system.clock.now(),
     };

@@ -76,3 +76,24 @@ function matched(s: State, asked: Asked): State {
 function withWeight(s: State, app: Atom, node: Atom, weight: number): State {
   return { ...s, weights: withKey(s.weights, app, withKey(s.weights.get(app) ?? new Map(), node, weight)) };
 }
+
+/** Weight messages of one node about one application within a second; more are a loop, and one too many ends it. */
+const WEIGHTS_PER_SECOND = 50;
+
+/** A weight that answers an answer would go to and fro for ever. */
+export class WeightLoops {
+  readonly #counts = new Map<string, number>();
+  #since = 0;
+
+  /** Counts a weight that arrived; true for the one that is to be dropped. */
+  loop(app: Atom, node: Atom, now: number): boolean {
+    if (now - this.#since > 1000) {
+      this.#counts.clear();
+      this.#since = now;
+    }
+    const key = `${app.name}\0${node.name}`;
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
+    return count === WEIGHTS_PER_SECOND;
+  }
+}
