@@ -297,6 +297,7 @@ async function boot(
       stop: () => void node.stop(),
       connect: (peer) => netKernel.connectNode(peer),
       disconnect: (peer) => netKernel.disconnect(peer),
+      setCookie: (peer, cookie) => auth.setCookie(peer, cookie),
       setNetTicktime: (seconds, transition) => netKernel.ticktime.set(seconds, transition),
     });
   }

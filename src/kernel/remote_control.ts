@@ -11,13 +11,15 @@ export interface Controlled {
   stop(): void;
   connect(node: Atom): Promise<boolean>;
   disconnect(node: Atom): boolean;
+  /** `erlang:set_cookie/2` */
+  setCookie(node: Atom, cookie: string): void;
   /** `net_kernel:set_net_ticktime/2`, in seconds. */
   setNetTicktime(seconds: number, transitionSeconds?: number): TicktimeChange;
 }
 
 const OK = atom('ok');
 
-/** Lets remote callers stop the node, connect and disconnect it, and change its ticktime. */
+/** Lets remote callers stop the node, connect and disconnect it, and change its cookies and its ticktime. */
 export function offerControl(code: CodeServer, node: Controlled): void {
   const stop = (): Term => {
     setImmediate(() => node.stop()); // the answer leaves first
@@ -27,9 +29,13 @@ export function offerControl(code: CodeServer, node: Controlled): void {
   code.define('init', 'stop', 1, stop);
   code.define('erlang', 'halt', 0, stop);
   code.define('erlang', 'halt', 1, stop);
-  code.define('net_kernel', 'connect_node', 1, ([peer]) => node.connect(nodeIn(peer)));
-  code.define('erlang', 'disconnect_node', 1, ([peer]) => node.disconnect(nodeIn(peer)));
-  code.define('net_kernel', 'disconnect', 1, ([peer]) => node.disconnect(nodeIn(peer)));
+  code.define('net_kernel', 'connect_node', 1, ([peer]) => node.connect(atomIn(peer)));
+  code.define('erlang', 'disconnect_node', 1, ([peer]) => node.disconnect(atomIn(peer)));
+  code.define('net_kernel', 'disconnect', 1, ([peer]) => node.disconnect(atomIn(peer)));
+  code.define('erlang', 'set_cookie', 2, ([peer, cookie]) => {
+    node.setCookie(atomIn(peer), atomIn(cookie).name);
+    return true;
+  });
   code.define('net_kernel', 'set_net_ticktime', 1, ([seconds]) =>
     ticktimeTerm(node.setNetTicktime(positive(seconds))),
   );
@@ -47,7 +53,7 @@ function positive(term: Term | undefined): number {
   throw new ErlangError(atom('badarg'), [], 'a time is a positive integer of seconds');
 }
 
-function nodeIn(term: Term | undefined): Atom {
+function atomIn(term: Term | undefined): Atom {
   if (term instanceof Atom) return term;
-  throw new ErlangError(atom('badarg'), [], 'the name of a node is an atom');
+  throw new ErlangError(atom('badarg'), [], 'a node and a cookie are atoms');
 }

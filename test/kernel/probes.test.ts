@@ -140,10 +140,12 @@ test('a node that allows it is stopped from elsewhere, after its answer', async 
   const code = new CodeServer();
   serve(b, code);
   const done: string[] = [];
+  const cookies: string[] = [];
   offerControl(code, {
     stop: () => done.push('stop'),
     connect: async (node) => done.push(node.name) > 0,
     disconnect: () => false,
+    setCookie: (node, cookie) => cookies.push(`${node.name} ${cookie}`),
     setNetTicktime: (seconds, transition) =>
       seconds === 60 ? 'unchanged' : { ongoingChangeTo: transition ?? 0 },
   });
@@ -154,6 +156,9 @@ test('a node that allows it is stopped from elsewhere, after its answer', async 
     assert.equal(await ask('net_kernel', 'connect_node', atom('x@y')), true);
     assert.equal(await ask('erlang', 'disconnect_node', atom('x@y')), false);
     denied(await ask('erlang', 'disconnect_node', 1), 'badarg');
+    assert.equal(await ask('erlang', 'set_cookie', atom('x@y'), atom('monster')), true);
+    denied(await ask('erlang', 'set_cookie', atom('x@y'), 7), 'badarg');
+    assert.deepEqual(cookies, ['x@y monster']);
     assert.equal(await ask('net_kernel', 'set_net_ticktime', 60), atom('unchanged'));
     same(await ask('net_kernel', 'set_net_ticktime', 8, 7), tuple(atom('ongoing_change_to'), 7));
     denied(await ask('net_kernel', 'set_net_ticktime', 0), 'badarg');
