@@ -7,7 +7,7 @@ const AREAS: readonly (readonly [string, readonly string[]])[] = [
   ["cases of OTP's own suites", ['otp_suites', 'suite_global', 'suite_pg', 'suite_rpc']],
   ['addresses, ports, TLS', ['transport', 'tls']],
   ['EPMD', ['epmd_conformance', 'epmd_instances']],
-  ['`global` and `pg`', ['global', 'global_groups', 'pg', 'traffic', 'netsplits']],
+  ['`global` and `pg`', ['global', 'global_groups', 'pg', 'traffic', 'dozens', 'netsplits']],
   [
     'distributed applications',
     ['golden', 'applications', 'tutorial', 'mixed_releases', 'cycles', 'takeovers', 'deadlocks', 'healing'],

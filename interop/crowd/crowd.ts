@@ -11,8 +11,6 @@ import type { CrowdNodeOptions } from './crowd_node.js';
 
 const SOURCE = join(ROOT, 'interop', 'crowd', 'crowd.erl');
 const OURS = [process.execPath, join(ROOT, 'build', 'interop', 'crowd', 'crowd_node.js')];
-/** Otpnodes in one Node.js process. */
-const SHARED = 3;
 
 export interface CrowdOptions {
   /** `prevent_overlapping_partitions`; true by default. */
@@ -21,8 +19,8 @@ export interface CrowdOptions {
   readonly connectAll?: boolean;
   /** Seconds; OTP's 60 by default. */
   readonly netTicktime?: number;
-  /** Each otpnode in a process of its own. */
-  readonly apart?: boolean;
+  /** Otpnodes in one Node.js process; 3 by default. */
+  readonly shared?: number;
   readonly place?: (role: string) => Place;
 }
 
@@ -124,7 +122,7 @@ export async function crowd(
     prevent = true,
     connectAll = true,
     netTicktime,
-    apart = false,
+    shared = 3,
     place = () => ({ host: HOST, command: [] }),
   } = options;
   const voices = new Map<string, Voice>();
@@ -136,7 +134,7 @@ export async function crowd(
   for (const [role, kind] of Object.entries(kinds)) {
     const { host, command } = place(role);
     if (kind === 'otpnode') {
-      const open = ours.find((group) => group.host === host && group.roles.length < (apart ? 1 : SHARED));
+      const open = ours.find((group) => group.host === host && group.roles.length < shared);
       if (open === undefined) ours.push({ host, command, roles: [role] });
       else open.roles.push(role);
       continue;
@@ -189,8 +187,15 @@ async function compile(cluster: Cluster, of: Release): Promise<string> {
   return ebin;
 }
 
+/** That the names of a member are those that the first one has. */
+export type Agreement = (names: string, first: string, what: string) => void;
+
 /** Waits until these nodes are one network in order: in sync, no lock left, no message waiting, the same names. */
-export async function atRest(members: readonly CrowdMember[], timeoutMs = 60_000): Promise<string> {
+export async function atRest(
+  members: readonly CrowdMember[],
+  timeoutMs = 60_000,
+  agreement: (one: CrowdMember) => Agreement = () => same,
+): Promise<string> {
   await until(`${members.map((one) => one.role).join(' ')} are at rest`, timeoutMs, async () => {
     await pause(100); // asking all of many is work
     const seen = await Promise.all(
@@ -206,7 +211,7 @@ export async function atRest(members: readonly CrowdMember[], timeoutMs = 60_000
     );
     for (const [i, names] of seen.entries()) {
       const [first, here] = [members[0] as CrowdMember, members[i] as CrowdMember];
-      same(names, seen[0] as string, `the names of ${here.role} are those of ${first.role}`);
+      agreement(here)(names, seen[0] as string, `the names of ${here.role} are those of ${first.role}`);
     }
     return true;
   });

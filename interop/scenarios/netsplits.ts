@@ -101,7 +101,7 @@ async function play(
   await using cable = way.cable === true ? await Cable.lay(cluster) : undefined;
   const side = (role: string): Side => (way.right.includes(role.charAt(0)) ? 'right' : 'left');
   const options: CrowdOptions = {
-    ...{ prevent, netTicktime: TICKTIME, apart: true },
+    ...{ prevent, netTicktime: TICKTIME, shared: 1 },
     ...(cable === undefined ? {} : { place: (role) => cable.place(side(role)) }),
   };
   const nodes = await crowd(cluster, Object.fromEntries(kinds), options);

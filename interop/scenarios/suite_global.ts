@@ -22,7 +22,7 @@ class Four implements AsyncDisposable {
   static async open(cluster: Cluster, suite: Suite): Promise<Four> {
     await cluster.startEpmd('beam');
     const beam = suite.release;
-    const nodes = await crowd(cluster, { a: 'otpnode', b: beam, c: 'otpnode', d: beam }, { apart: true });
+    const nodes = await crowd(cluster, { a: 'otpnode', b: beam, c: 'otpnode', d: beam }, { shared: 1 });
     return new Four(cluster, nodes, beam);
   }
 
@@ -40,7 +40,7 @@ class Four implements AsyncDisposable {
   /** More nodes, otpnode and BEAM by turns. */
   more(roles: readonly string[], options: CrowdOptions = {}): Promise<CrowdMember[]> {
     const kinds = roles.map((role, i): [string, Kind] => [role, i % 2 === 0 ? 'otpnode' : this.#kind]);
-    return crowd(this.cluster, Object.fromEntries(kinds), { apart: true, ...options });
+    return crowd(this.cluster, Object.fromEntries(kinds), { shared: 1, ...options });
   }
 
   /** Two BEAM nodes of these roles. */

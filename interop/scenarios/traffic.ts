@@ -109,7 +109,7 @@ function resource(random: Random): string {
 }
 
 /** The request that makes a node do random things in two processes for that time. */
-function trafficOf(random: Random, ms: number): string {
+export function trafficOf(random: Random, ms: number): string {
   const program = () => `[${Array.from({ length: 60 }, () => random.pick(STEPS)(random)).join(', ')}]`;
   return `{traffic, ${ms}, [${program()}, ${program()}]}`;
 }
