@@ -153,8 +153,8 @@ export class ErlangError extends OtpnodeError {
 export class Thrown extends OtpnodeError {
   readonly code = 'throw';
   readonly value: Term;
-  constructor(value: Term) {
-    super('a thrown Erlang value');
+  constructor(value: Term, message = 'a thrown Erlang value') {
+    super(message);
     this.value = value;
   }
 }

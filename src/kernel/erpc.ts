@@ -31,6 +31,8 @@ export interface RequestId {
   readonly node: Atom;
   readonly ref: Reference;
   readonly res: Reference;
+  /** What was called: `Module:Function/Arity`. */
+  readonly called: string;
 }
 
 /**
@@ -62,7 +64,7 @@ export function sendRequest(
     monitor: true,
     reply: 'error_only',
   });
-  return { node, ref, res };
+  return { node, ref, res, called: `${module.name}:${fun.name}/${args.length}` };
 }
 
 /** Waits for the result of a call, without limit unless told; see `call` for what it throws. */
@@ -71,7 +73,11 @@ export async function receiveResponse(self: Process, id: RequestId, limits?: Lim
   if (typeof answer !== 'string') return resultOf(answer, id);
   abandon(self, id);
   const why = answer === 'timeout' ? `no answer within ${timeoutOf(limits)} ms` : 'it was aborted';
-  throw new ErlangError(tuple(ERPC, atom(answer)), [], `the call of ${id.node.name} is given up: ${why}`);
+  throw new ErlangError(
+    tuple(ERPC, atom(answer)),
+    [],
+    `the call of ${id.called} on ${id.node.name} is given up: ${why}`,
+  );
 }
 
 /** The result if it comes within `timeoutMs`; the call is not given up. Throws as `call` does. */
@@ -106,20 +112,32 @@ export function failureOf(answer: Tuple): Term | undefined {
 export function resultOf(answer: Tuple, id: RequestId): Term {
   const failure = failureOf(answer);
   if (failure !== undefined) {
-    throw new ErlangError(tuple(ERPC, failure), [], `the call of ${id.node.name} failed: ${format(failure)}`);
+    throw new ErlangError(
+      tuple(ERPC, failure),
+      [],
+      `the call of ${id.called} on ${id.node.name} failed: ${format(failure)}`,
+    );
   }
   const reason = answer.elements[answer.elements.length - 1] as Term;
+  const told = (what: string, why: Term): string =>
+    `${id.called} on ${id.node.name} ${what}: ${format(why, 500)}`;
+  const ended = (): Exit => new Exit(tuple(SIGNAL, reason), told('was ended', reason));
   const [res, kind, value, stack] = reason instanceof Tuple ? reason.elements : [];
-  if (!(res instanceof Reference) || res.key !== id.res.key) throw new Exit(tuple(SIGNAL, reason));
+  if (!(res instanceof Reference) || res.key !== id.res.key) throw ended();
   const arity = (reason as Tuple).elements.length;
   if (arity === 3 && kind === RETURN) return value as Term;
-  if (arity === 3 && kind === THROW) throw new Thrown(value as Term);
-  if (arity === 3 && kind === EXIT) throw new Exit(tuple(EXCEPTION, value as Term));
-  if (arity === 4 && kind === ERROR) {
-    throw new ErlangError(tuple(EXCEPTION, value as Term, stack as Term), stack as Term);
+  if (arity === 3 && kind === THROW) throw new Thrown(value as Term, told('threw', value as Term));
+  if (arity === 3 && kind === EXIT) {
+    throw new Exit(tuple(EXCEPTION, value as Term), told('exited', value as Term));
   }
-  if (arity === 3 && kind === ERROR && isTagged(value, ERPC, 2)) throw new ErlangError(value);
-  throw new Exit(tuple(SIGNAL, reason));
+  if (arity === 4 && kind === ERROR) {
+    const raised = tuple(EXCEPTION, value as Term, stack as Term);
+    throw new ErlangError(raised, stack as Term, told('failed', value as Term));
+  }
+  if (arity === 3 && kind === ERROR && isTagged(value, ERPC, 2)) {
+    throw new ErlangError(value, [], told('was not run', value));
+  }
+  throw ended();
 }
 
 /** Begins a call whose result nobody wants. */

@@ -89,6 +89,12 @@ test('erpc gives values and throws what the function threw, in its class', async
       const failed = await thrown(call('error', atom('oops')));
       assert.ok(failed instanceof ErlangError);
       same(failed.reason, tuple(atom('exception'), atom('oops'), HERE));
+      assert.deepEqual(
+        [threw, exited, failed].map(({ message }) => message),
+        ['m:throw/1 on NODE threw: 8', 'm:exit/1 on NODE exited: 9', 'm:error/1 on NODE failed: oops'].map(
+          (text) => text.replace('NODE', node.name),
+        ),
+      );
       const undef = await thrown(call('nothing', 1));
       assert.ok(undef instanceof ErlangError);
       same(undef.reason, tuple(atom('exception'), atom('undef'), [tuple(M, atom('nothing'), [1], [])]));
@@ -104,6 +110,10 @@ test('an erpc call that times out is given up and leaves nothing behind', async 
     const late = await thrown(erpc.call(self, b.node, M, atom('never'), [], 5));
     assert.ok(late instanceof ErlangError);
     same(late.reason, tuple(atom('erpc'), atom('timeout')));
+    assert.match(
+      late.message,
+      /^the call of m:never\/0 on b@127\.0\.0\.1 is given up: no answer within 5 ms$/,
+    );
     assert.equal(self.monitors.size, 0);
     await eventually('the request is forgotten', () => a.distEntry(b.node).spawns.size === 0);
     assert.equal(self.mailbox.size, 0);
@@ -127,6 +137,7 @@ test('erpc tells of lost connections, of unreachable nodes and of executions tha
     const signalled = await thrown(erpc.receiveResponse(self, killed));
     assert.ok(signalled instanceof Exit);
     same(signalled.reason, tuple(atom('signal'), atom('killed')));
+    assert.equal(signalled.message, 'm:never/0 on b@127.0.0.1 was ended: killed');
     const cut = erpc.call(self, b.node, M, atom('never'), []);
     setImmediate(() => cluster.cut(a, b));
     const lost = await thrown(cut);
