@@ -54,6 +54,15 @@ export class Play {
     );
   }
 
+  /** Waits until all applications of an `iex` node run. */
+  async counts(role: Role): Promise<void> {
+    const peer = this.peer(role);
+    if (peer.kind === 'otpnode') return;
+    await until(`iex runs on ${role}`, 20_000, async () =>
+      (await peer.rpc(':application', ':which_applications')).includes('{:iex,'),
+    );
+  }
+
   /** Kills a node and starts it and the application again; does not wait for the latter. */
   async reboots(role: Role, app: App): Promise<void> {
     await this.peer(role).kill();
