@@ -1,19 +1,19 @@
-// Plays the interop tests: `npm run test:interop` (OTP 25, and one pass over the scenarios with 27 and 29),
-// `npm run test:matrix` (every release in full, mixed clusters).
+// Plays the interop tests with every release and in clusters of several: `npm run test:interop` (the scenarios of
+// distributed applications in full with OTP 25, in short with 27 and 29), `npm run test:matrix` (in full with all).
 //
 //   node build/interop/run.js [--matrix] [--otp NN] [--only TEXT] [--jobs N] [--product] [--cycles N] [--minutes N]
 //                             [--brokers] [--windows]
 //
 // Every module of interop/ and interop/scenarios/ that exports `run(suite)` names its tests there, one that exports
-// `pass(suite)` those of a release that is played in short. `--product`: every mix of roles, as in the matrix. One line for
-// each test with its time; what the processes of a failed one said follows. Tests are never skipped: without an
+// `pass(suite)` those of a release that is played in short, if they are others. `--product`: every mix of roles, as in the
+// matrix. One line for each test with its time; what the processes of a failed one said follows. Tests are never skipped: without an
 // Erlang/OTP to test against the run fails and says what is missing.
 //
 // Only when asked for: --minutes N of random traffic, --brokers (RabbitMQ and ejabberd), --windows (an observer's).
 //
-// A whole run of the matrix prints the README's table of versions, and fails if the README shows another one:
-// --write-table puts it there. --continue does not play again what this same build has passed in an earlier run,
-// such as `npm test`, and says so.
+// A run over all releases prints a table of versions. The README shows that of `npm test`, which fails if it shows
+// another one: --write-table puts it there. --continue does not play again what this same build has passed in an
+// earlier run, and says so.
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -46,11 +46,11 @@ interface InteropModule {
   readonly pass?: (suite: Suite) => void | Promise<void>;
 }
 
-/** The releases that a run without a wish passes over in short. */
-const IN_SHORT: readonly string[] = ['27', '29'];
+/** The releases that a run without a wish plays in short, beside OTP 25. */
+const IN_SHORT: readonly string[] = ['23', '27', '29'];
 
-/** With other words than these a run of the matrix is not a whole one, whose table the README shows. */
-const WHOLE = ['--matrix', '--write-table', '--continue', '--jobs'];
+/** With other words than these a run is not the whole one whose table the README shows. */
+const WHOLE = ['--write-table', '--continue', '--jobs'];
 
 async function main(): Promise<number> {
   const started = Date.now();
@@ -61,29 +61,35 @@ async function main(): Promise<number> {
   const suites: Suite[] = [];
   const cycles = flags.cycles === undefined ? undefined : Number(flags.cycles);
   const all = await modules();
-  const named = async (suite: Suite, which: 'run' | 'pass'): Promise<void> => {
-    for (const module of all) {
-      suite.module = module.name;
-      await module[which]?.(suite);
-    }
-    suites.push(suite);
-  };
-  for (const found of releases.values()) {
-    const extent = {
-      whole: found.otp === '25' || releases.size === 1,
-      product: flags.matrix || flags.product,
-    };
-    await named(new Suite(found, releases, extent, turnstile, wishes, cycles), 'run');
-  }
   const missing: string[] = [];
-  for (const otp of flags.matrix || flags.otp !== undefined ? [] : IN_SHORT) {
+  const short = flags.matrix || flags.otp !== undefined || !releases.has('25') ? [] : IN_SHORT;
+  for (const otp of short) {
     const found = await release(otp).catch((error: Error) => {
       missing.push(`not played: OTP ${otp}: ${error.message}`);
     });
     if (found === undefined) continue;
     console.log(`${found.line}, in short`);
-    const extent = { whole: false, product: false, beside: suites[0] as Suite };
-    await named(new Suite(found, new Map([[otp, found]]), extent, turnstile, wishes), 'pass');
+    releases.set(otp, found);
+  }
+  for (const found of releases.values()) {
+    const inShort = short.includes(found.otp);
+    const suite = new Suite(
+      found,
+      releases,
+      {
+        whole: found.otp === '25' || releases.size === 1,
+        product: flags.matrix || flags.product,
+        ...(inShort ? { beside: suites[0] as Suite } : {}),
+      },
+      turnstile,
+      wishes,
+      cycles,
+    );
+    for (const { name, run, pass } of all) {
+      suite.module = name;
+      await (inShort ? (pass ?? run) : run)?.(suite);
+    }
+    suites.push(suite);
   }
   const only = flags.only;
   const tests = suites
@@ -91,7 +97,7 @@ async function main(): Promise<number> {
     .filter((test) => only === undefined || only.some((text) => label(test).includes(text)));
   const passed = await play(suites, tests);
   const failed = tests.length - passed.size;
-  const isTableRight = flags.matrix ? tabled(suites, tests, passed) : true;
+  const isTableRight = suites.length > 1 ? tabled(suites, tests, passed) : true;
   const seconds = ((Date.now() - started) / 1000).toFixed(0);
   console.log(`interop: ${tests.length} tests in ${seconds} s`);
   for (const line of missing) console.log(line);
@@ -132,13 +138,14 @@ async function play(suites: readonly Suite[], tests: readonly Test[]): Promise<R
 }
 
 /** Prints the table of versions; false if the README shows another one than this whole run. */
-function tabled(suites: readonly Suite[], tests: readonly Test[], passed: ReadonlySet<Test>): boolean {
+function tabled(played: readonly Suite[], tests: readonly Test[], passed: ReadonlySet<Test>): boolean {
+  const suites = [...played].sort((a, b) => Number(a.release.otp) - Number(b.release.otp));
   const table = versionTable(suites, tests, passed);
   console.log(`\n${table}`);
   const isWhole = process.argv
     .slice(2)
     .every((word) => !word.startsWith('--') || WHOLE.includes(word.replace(/=.*/, '')));
-  if (!isWhole || passed.size < tests.length) return true;
+  if (!isWhole || passed.size < tests.length || suites.some((suite) => suite.refused)) return true;
   if (flags['write-table']) writeToReadme(table);
   if (isInReadme(table)) return true;
   console.log(`README.md shows another table of versions. This makes it the one above: ${REWRITE}`);

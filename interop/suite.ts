@@ -68,6 +68,8 @@ export class Suite {
   module = '';
   /** Why a module has no tests for this release, in a word. */
   readonly absent: Map<string, string> = new Map();
+  /** Whether something of it cannot be played on this machine, which was said. */
+  refused = false;
   readonly wishes: Wishes;
   /** How often tests that repeat themselves do so (`--cycles N`); undefined: the short version of each. */
   readonly cycles: number | undefined;

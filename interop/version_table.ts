@@ -5,11 +5,11 @@ import { areaOf, areasOf } from './areas.js';
 import { ROOT } from './releases.js';
 import type { Suite, Test } from './suite.js';
 
-const BEGIN = '<!-- what npm run test:matrix printed -->\n';
+const BEGIN = '<!-- what npm test printed -->\n';
 const END = '<!-- end of what it printed -->\n';
 
 /** What makes the README's table what a run prints. */
-export const REWRITE = 'npm run test:matrix -- --write-table';
+export const REWRITE = 'npm run test:interop -- --write-table';
 
 /** Clusters of several releases: those with 23, which 27 and 29 refuse, and the others. */
 const MIXED = ['23 + 25', '25 + 27 + 29'] as const;
