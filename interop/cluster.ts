@@ -119,12 +119,12 @@ export class Peer {
   }
 
   /** `:erpc.call(node, M, F, A)` from the observer; the inspected value. `call` is Elixir: `:erlang.node()`. */
-  rpc(module: string, fun: string, args = '[]', timeoutMs = 5000): Promise<string> {
+  rpc(module: string, fun: string, args = '[]', timeoutMs = 15_000): Promise<string> {
     return this.#cluster.ask(`:erpc.call(${this.atom}, ${module}, ${fun}, ${args}, ${timeoutMs})`);
   }
 
   /** Evaluates Elixir code there (Elixir peers only). */
-  eval(code: string, timeoutMs = 10_000): Promise<string> {
+  eval(code: string, timeoutMs = 15_000): Promise<string> {
     if (this.kind === 'otpnode') throw new Error(`${this.node} is otpnode: it evaluates no Elixir`);
     return this.#cluster.ask(`Observer.eval(${this.atom}, ${elixirString(code)}, ${timeoutMs})`);
   }
@@ -192,7 +192,7 @@ export class Peer {
   }
 
   /** Waits until the application has said that it was given these start types, and no others: `normal`. */
-  async hasStartTypes(expected: string, timeoutMs = 3000): Promise<void> {
+  async hasStartTypes(expected: string, timeoutMs = 15_000): Promise<void> {
     await until(`the start types on ${this.node} are "${expected}"`, timeoutMs, () => {
       const types = this.startTypes().join(' ');
       if (types !== expected) throw new Error(`they are "${types}"`);

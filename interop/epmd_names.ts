@@ -1,4 +1,5 @@
 // What an EPMD says is registered, asked with its own NAMES_REQ; and free ports for one.
+import { existsSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 
 /** The registered names (without host) and their ports; undefined if no EPMD answers. */
@@ -22,14 +23,31 @@ export function epmdNames(port: number, host = '127.0.0.1'): Promise<Map<string,
   });
 }
 
-/** A port of the loopback that nobody listens on at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+const LOWEST_PORT = 10_000;
+/** Linux says here from where on it chooses. */
+const RANGE = '/proc/sys/net/ipv4/ip_local_port_range';
+
+/** Ports that were given out: who asked has not listened yet, perhaps. */
+const given = new Set<number>();
+
+/**
+ * A port of loopback that nobody listens on. Not one that the kernel may take for a connection in the meantime, as it
+ * would those that it chooses by itself.
+ */
+export async function freePort(): Promise<number> {
+  const low = existsSync(RANGE) ? Number.parseInt(readFileSync(RANGE, 'utf8'), 10) : 32_768;
+  for (;;) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * (low - LOWEST_PORT));
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
+    server.on('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }

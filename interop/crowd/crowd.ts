@@ -158,7 +158,7 @@ export async function crowd(
     const voice = new Voice(cluster.run(`${roles.join(' ')} (otpnode)`, words));
     for (const role of roles) voices.set(role, voice);
   }
-  await Promise.all([...new Set(voices.values())].map(({ proc }) => proc.line(/^ready$/, 20_000)));
+  await Promise.all([...new Set(voices.values())].map(({ proc }) => proc.line(/^ready$/, 60_000)));
   return Object.entries(kinds).map(
     ([role, kind]) => new CrowdMember(role, kind, place(role).host, voices.get(role) as Voice),
   );

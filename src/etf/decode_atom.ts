@@ -1,6 +1,6 @@
 // Atoms: five tags, two encodings, and references into the table of a frame's header.
 import type { Reader } from '../bytes/reader.js';
-import { type Atom, atomAt, atomOrBoolean, existingAtom, MAX_ATOM_CHARACTERS } from '../terms/atom.js';
+import { Atom, atomAt, atomOrBoolean, existingAtom, MAX_ATOM_CHARACTERS } from '../terms/atom.js';
 import { type DecodeContext, refuse, type TagDecoder } from './decode_context.js';
 import * as tags from './tags.js';
 
@@ -87,9 +87,13 @@ export function decodeAtom(reader: Reader, context: DecodeContext): Atom | boole
   }
 }
 
-/** The name of a node: an atom other than `true` and `false`. */
+/** Nodes of those names there are only inside of pids, ports and references, which come back as they came. */
+const TRUE_NODE = new Atom('true');
+const FALSE_NODE = new Atom('false');
+
+/** The name of a node: any atom. */
 export function decodeNode(reader: Reader, context: DecodeContext): Atom {
   const node = decodeAtom(reader, context);
-  if (typeof node === 'boolean') throw refuse(reader, `${node} as the name of a node`);
+  if (typeof node === 'boolean') return node ? TRUE_NODE : FALSE_NODE;
   return node;
 }

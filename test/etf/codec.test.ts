@@ -280,3 +280,8 @@ test('etf 12: a map with the same key twice is refused, 1 and 1.0 are two keys',
   const doubled = Buffer.concat([hex('83 74 00000010'), ...Array<Buffer>(16).fill(hex('680161016101'))]);
   assert.throws(() => decode(doubled), /same key twice/);
 });
+
+test('a port of a node called true comes back as it came', () => {
+  const bytes = hex('83 78 770474727565 0000000001020304 0506070a');
+  assert.deepEqual(Buffer.from(encode(decode(bytes))), bytes);
+});

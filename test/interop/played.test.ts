@@ -8,7 +8,7 @@ import { PassedBefore } from '../../interop/played.js';
 import type { Suite, Test } from '../../interop/suite.js';
 import { releaseOf, suiteOf, suitesOf } from '../support/interop_suites.js';
 
-const TABLE = '<!-- what npm run test:matrix printed -->\n\n| old |\n\n<!-- end of what it printed -->\n';
+const TABLE = '<!-- what npm test printed -->\n\n| old |\n\n<!-- end of what it printed -->\n';
 
 /** A project of a few files. */
 function project(t: TestContext): { root: string; write: (path: string, text: string) => void } {

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { isInReadme, readme, versionTable, writeToReadme } from '../../interop/version_table.js';
 import { suitesOf } from '../support/interop_suites.js';
 
-const MARKS = ['<!-- what npm run test:matrix printed -->', '<!-- end of what it printed -->'] as const;
+const MARKS = ['<!-- what npm test printed -->', '<!-- end of what it printed -->'] as const;
 
 function folder(t: TestContext, text: string): string {
   const root = mkdtempSync(join(tmpdir(), 'otpnode-table-'));
