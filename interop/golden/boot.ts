@@ -1,5 +1,5 @@
 // Scenarios of the boot: who is waited for, and what becomes of those that wait.
-import { type Config, ROLES, type Role } from '../cluster.js';
+import { type Config, type Peer, ROLES, type Role, type StartOptions } from '../cluster.js';
 import { until } from '../processes.js';
 import { check } from '../suite.js';
 import type { Play, Scenario } from './play.js';
@@ -97,42 +97,72 @@ export const BOOT: readonly Scenario[] = [
   },
 ];
 
+/** What comes of a second instance, at its start, or when global finds two of them. */
+const SECOND = [
+  /Application distro exited: /,
+  /\(EXIT\) already started/,
+  /global: Name conflict terminating/,
+];
+
 /** A trap of OTP: dist_ac introduces itself to those that are connected at the end of the boot, and never again. */
 export const PARTIAL: readonly Scenario[] = [
   {
     name: 'bcd comes back and waits for def alone: not introduced to abc it may start a second instance, which has to go',
-    // at its start, or when global finds two of them
-    mayLog: [/Application distro exited: /, /\(EXIT\) already started/, /global: Name conflict terminating/],
+    mayLog: SECOND,
     play: async (play) => {
       await play.coldStart({ variant: 'tutorial' });
       await play.kill('bcd');
       await play.start('bcd', { config: { mandatory: ['def'] }, variant: 'tutorial' });
-      const bcd = play.peer('bcd');
-      let trapped = false;
-      await until('bcd has tried to start it, knows better, or waits for ever', 20_000, async () => {
-        if (bcd.proc.ended !== undefined || bcd.startTypes().length > 0) return true;
-        trapped = !play.ours('abc', 'bcd') && (await waitsForEver(play));
-        if (!trapped) await bcd.started(0);
-        return true;
-      });
-      if (play.beamAlone && !trapped) await bcd.hasStartTypes('normal');
+      const waits = await settles(play, 'bcd');
+      if (play.beamAlone && !waits) await play.peer('bcd').hasStartTypes('normal');
       // the name is taken: otpnode's command ends then, iex goes on without it; otpnode as abc tells bcd that it runs it (D20)
       await play.runs('bcd is back', 'abc', 'D20');
+      // who waits has its own lock for starts
+      if (waits) await play.kill('bcd');
+    },
+  },
+  {
+    name: 'no sync_nodes_timeout, three nodes: who comes later is not introduced to abc, which goes on',
+    mayLog: SECOND,
+    play: async (play) => {
+      const options: StartOptions = {
+        config: play.config({ syncTimeoutMs: undefined }),
+        variant: 'tutorial',
+      };
+      await play.start('abc', options);
+      await play.runs('abc alone', 'abc');
+      for (const role of ['bcd', 'def'] as const) await play.start(role, options);
+      const waiting: Role[] = [];
+      for (const role of ['bcd', 'def'] as const) if (await settles(play, role)) waiting.push(role);
+      await play.runs('all are there', 'abc', 'D20');
+      await play.kill(...waiting);
     },
   },
 ];
 
+/** Waits until a node that comes later has tried to start it, or knows better; true if it waits for ever. */
+async function settles(play: Play, role: 'bcd' | 'def'): Promise<boolean> {
+  const peer = play.peer(role);
+  let waits = false;
+  await until(`${role} has tried to start it, knows better, or waits for ever`, 20_000, async () => {
+    if (peer.proc.ended !== undefined || peer.startTypes().length > 0) return true;
+    waits = !play.ours('abc', role) && (await waitsForEver(play, peer));
+    if (!waits) await peer.started(0);
+    return true;
+  });
+  return waits;
+}
+
 /**
- * Whether bcd waits for abc to announce the application, which abc cannot, never introduced to it. It does when
+ * Whether a node waits for abc to announce the application, which abc cannot, never introduced to it. It does when
  * abc's answer to its loading comes before its start: a race among BEAM nodes.
  */
-async function waitsForEver(play: Play): Promise<boolean> {
-  const [bcd, abc] = [play.peer('bcd'), play.peer('abc')];
-  const at = await bcd.rpc(
+async function waitsForEver(play: Play, peer: Peer): Promise<boolean> {
+  const at = await peer.rpc(
     ':erlang',
     ':process_info',
-    `[:erpc.call(${bcd.atom}, :erlang, :whereis, [:dist_ac]), :current_function]`,
+    `[:erpc.call(${peer.atom}, :erlang, :whereis, [:dist_ac]), :current_function]`,
   );
-  const known = await abc.rpc(':gen_server', ':call', '[:dist_ac, :get_known_nodes]');
-  return at.includes('wait_dist_start') && !known.includes(bcd.node);
+  const known = await play.peer('abc').rpc(':gen_server', ':call', '[:dist_ac, :get_known_nodes]');
+  return at.includes('wait_dist_start') && !known.includes(peer.node);
 }
