@@ -223,3 +223,27 @@ test('dist_ac 102: a node that stops in good order stops its applications first,
   await eventually('b runs it', () => b.runs('d1'));
   assert.equal(peer.count('app_stopped'), 0);
 });
+
+test('D9: what a node has told goes with it when it dies', async () => {
+  using cluster = new DistAcCluster();
+  const node = await cluster.boot('b', { distributed: '[{d1, [a, b]}]' });
+  const peer = await introduce(cluster, node, 'a');
+  peer.send(node, '{dist_ac_app_started, a, d1, ok}');
+  peer.send(node, '{dist_ac_weight, d1, 3, a}');
+  await settle();
+  const told = await node.info();
+  assert.equal(told.remote_started, '[{a,d1}]');
+  assert.equal(told.tmp_locals, '[{d1,3,a}]');
+  cluster.crash(peer);
+  await settle();
+  const { known, dist_loaded, remote_started, tmp_locals } = await node.info();
+  assert.deepEqual(
+    { known, dist_loaded, remote_started, tmp_locals },
+    {
+      known: '[b]',
+      dist_loaded: '[]',
+      remote_started: '[]',
+      tmp_locals: '[]',
+    },
+  );
+});
