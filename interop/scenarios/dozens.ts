@@ -66,7 +66,7 @@ async function dozens(cluster: Cluster, beams: readonly Release[]): Promise<void
   saysNoMore(
     first.filter(ours),
     first.filter((node) => !ours(node)),
-    /^listening on \S+ without TLS|^'global' at node NODE (requested disconnect from|disconnected) node NODE/,
+    /^listening on \S+ without TLS|^'global' at node NODE (requested disconnect from|disconnected( old)?) node NODE/,
   );
 }
 
@@ -140,7 +140,10 @@ function has(names: string, there: readonly CrowdMember[], gone: readonly CrowdM
   check(names.includes('{wanted,'), `nobody has the name that all wanted: ${names}`);
 }
 
-/** A BEAM node and all otpnodes of a process are killed; a BEAM node and two otpnodes leave in order; the rest stays. */
+/**
+ * A BEAM node and all otpnodes of a process are killed; two otpnodes leave in order, and a BEAM node if it has
+ * `global:disconnect/0`; the rest stays.
+ */
 function parted(nodes: readonly CrowdMember[]) {
   const [beamKilled, beamLeaving] = nodes.filter((node) => node.kind !== 'otpnode') as [
     CrowdMember,
@@ -149,7 +152,8 @@ function parted(nodes: readonly CrowdMember[]) {
   const ours = nodes.filter((node) => node.kind === 'otpnode');
   const last = ours.at(-1) as CrowdMember;
   const killed = nodes.filter((node) => node === beamKilled || node.proc === last.proc);
-  const leaving = [beamLeaving, ...ours.slice(1, 3)];
+  const leaves = typeof beamLeaving.kind !== 'string' && Number(beamLeaving.kind.otp) >= 25;
+  const leaving = [...(leaves ? [beamLeaving] : []), ...ours.slice(1, 3)];
   return {
     killed,
     leaving,
