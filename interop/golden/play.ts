@@ -27,6 +27,9 @@ export const RESTART_MS = 700;
  */
 export const ENDS_BY_ITSELF: Config = { more: ['{prevent_overlapping_partitions, false}'] };
 
+/** What a node says that has not started an application, or not yet. */
+const NOT_STARTED = /^\w+:.* \S+ (runs|-) \S+ - /m;
+
 export type Mix = Readonly<Record<Role, Kind>>;
 
 /** A scenario: the same steps for every mix. */
@@ -162,6 +165,7 @@ export class Play {
   async runs(step: string, on: Role | readonly Role[], instead?: `D${number}`): Promise<void> {
     const expected = [on].flat().join(' ');
     let last = '';
+    let since = 0;
     await until(`${step}: runs on ${expected || 'no node'}`, 30_000, async () => {
       const view = await this.view();
       const runs = view.split('\n').flatMap((line) => /^(\w+):.* distro runs/.exec(line)?.[1] ?? []);
@@ -172,9 +176,10 @@ export class Play {
         sameFact(step, view, this.#beam);
         return true;
       }
-      // BEAM's own word counts when it stays the same
-      const stays = view === last;
+      // BEAM's own word counts when it stays the same: for long, if that is that somebody has not started it
+      if (view !== last) since = Date.now();
       last = view;
+      const stays = Date.now() - since >= (NOT_STARTED.test(view) ? 2000 : 150);
       if (!stays) await pause(150);
       return stays;
     });
